@@ -1,0 +1,84 @@
+"""What portals and warehouses say, in our words.
+
+A return event states what has been approved *so far* (cumulative), so hearing it twice, late or out of order changes
+nothing. Quantities are units, fees are in the order's currency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderReference:
+    """How a sender names the order: by exactly one of the two, never one for the other.
+
+    Magento casts an increment id "000000012" in a path to entity 12 and refunds another order.
+    """
+
+    increment_id: str | None = None
+    entity_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.increment_id is None) == (self.entity_id is None):
+            raise ValueError("an order is named by increment_id or by entity_id, one of them")
+
+    def __str__(self) -> str:
+        return f"#{self.increment_id}" if self.increment_id is not None else f"entity {self.entity_id}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReturnedPart:
+    """Some units of a line that share a disposition (the sender's word, lower case; "" when nothing was said)."""
+
+    quantity: Decimal
+    disposition: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReturnLine:
+    """One line of a return; names the order item by id, by the sender's copy of it, or by SKU. Ids win over SKU."""
+
+    sku: str | None = None
+    order_item_id: int | None = None
+    external_line_id: str | None = None
+    parts: tuple[ReturnedPart, ...]
+    reason: str = ""
+
+    @property
+    def quantity(self) -> Decimal:
+        return sum((part.quantity for part in self.parts), Decimal(0))
+
+    @property
+    def named(self) -> str:
+        """How the sender named it, for notes: "24-MB01", "item 510"."""
+        if self.order_item_id is not None:
+            return f"item {self.order_item_id}" + (f" ({self.sku})" if self.sku else "")
+        return self.sku or f"line {self.external_line_id}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReturnEvent:
+    """What one delivery said about one return of one order."""
+
+    event_id: str
+    type: str
+    return_id: str
+    order: OrderReference
+    lines: tuple[ReturnLine, ...]
+    #: Cumulative, in the order's currency; deducted from what is given back.
+    fees: Decimal = Decimal(0)
+    currency: str | None = None
+    #: When the sender says it happened (aware, UTC); None: it did not say.
+    occurred_at: datetime | None = None
+    is_test: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ignored:
+    """A delivery that asks for nothing, and why."""
+
+    reason: str
+    event_id: str | None = None
