@@ -51,6 +51,10 @@ class OrderLine:
     qty_canceled: Decimal = Decimal(0)
     is_qty_decimal: bool = False
     is_virtual: bool = False
+    #: Chosen options may have put their own SKU behind the product's: "24-MB01-engraved".
+    has_custom_options: bool = False
+    #: Magento calculated amounts for this line itself (it shows a `discount_tax_compensation_amount`), be they zero.
+    has_own_amounts: bool = False
     base: LineAmounts = field(default_factory=LineAmounts)
     shown: LineAmounts = field(default_factory=LineAmounts)
 
@@ -95,6 +99,8 @@ class Order:
     base_currency: str
     base_to_order_rate: Decimal = Decimal(1)
     payment_method: str
+    #: What the gateway captured (payment.base_amount_paid_online).
+    base_paid_online: Decimal = Decimal(0)
     shipping_method: str = ""
     base: OrderTotals
     shown: OrderTotals
