@@ -1,0 +1,41 @@
+"""Configuration: TOML files and the environment in, frozen and checked values out."""
+
+from service.settings.shapes import (
+    AdminAuth,
+    BearerAuth,
+    Caps,
+    HmacAuth,
+    KeyEncoding,
+    Mode,
+    OAuth1Auth,
+    Origin,
+    Secret,
+    ServiceSettings,
+    Settings,
+    SignatureEncoding,
+    SourceAuth,
+    SourceSettings,
+    StandardWebhooksAuth,
+    StoreAuth,
+    StoreSettings,
+)
+
+__all__ = [
+    "AdminAuth",
+    "BearerAuth",
+    "Caps",
+    "HmacAuth",
+    "KeyEncoding",
+    "Mode",
+    "OAuth1Auth",
+    "Origin",
+    "Secret",
+    "ServiceSettings",
+    "Settings",
+    "SignatureEncoding",
+    "SourceAuth",
+    "SourceSettings",
+    "StandardWebhooksAuth",
+    "StoreAuth",
+    "StoreSettings",
+]

@@ -1,0 +1,196 @@
+"""What a running service knows of its configuration: checked, frozen values. How they are read is in `load`.
+
+Units are in the names; secrets are `Secret`, which shows its size and never its content.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar
+
+from service.core.policy import SourcePolicy, StorePolicy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    service: ServiceSettings
+    stores: Mapping[str, StoreSettings]
+    sources: Mapping[str, SourceSettings]
+    #: Every effective value and where it came from, secrets masked; for `refundry settings`.
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """One effective value as a person may see it: ("stores.main.mode", '"live"', "config/stores/main.toml")."""
+
+    key: str
+    value_shown: str
+    origin: str
+
+
+class Mode(StrEnum):
+    LIVE = "live"
+    #: Plans and shows, sends nothing.
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceSettings:
+    #: May carry a password, so it stays out of reprs.
+    database_url: str = field(repr=False)
+    log_level: str = "INFO"
+    api: bool = True
+    host: str = "127.0.0.1"
+    port: int = 8000
+    web_workers: int = 1
+    web_threads: int = 8
+    max_body_bytes: int = 1_048_576
+    max_json_depth: int = 32
+    worker_threads: int = 4
+    poll_seconds: float = 1.0
+    lease_seconds: int = 300
+    retry_first_seconds: int = 5
+    retry_factor: float = 2.0
+    retry_max_seconds: int = 900
+    retry_give_up_after_seconds: int = 259_200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreSettings:
+    name: str
+    base_url: str
+    store_code: str = "default"
+    #: The Magento installation. Stores that share it share its orders, so they share each order's slot.
+    instance: str
+    mode: Mode = Mode.LIVE
+    auth: StoreAuth
+    settle_seconds: int = 300
+    send_deadline_seconds: int = 10
+    connect_timeout_seconds: int = 5
+    read_timeout_seconds: int = 30
+    refund_read_timeout_seconds: int = 180
+    max_concurrency: int = 4
+    policy: StorePolicy
+    caps: Caps
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceSettings:
+    name: str
+    kind: str
+    store: str
+    #: Part of every marker; sources that report the same returns share one.
+    namespace: str
+    mode: Mode = Mode.LIVE
+    #: Keys as the signature scheme uses them (decoded); the first signs, each verifies.
+    secrets: tuple[Secret, ...]
+    auth: SourceAuth
+    policy: SourcePolicy
+    caps: Caps
+    max_body_bytes: int = 1_048_576
+    success_status: int = 202
+    #: Sent verbatim (JSON) when set; None: our own answer.
+    success_body: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caps:
+    """What may be refunded in a day (UTC) before a person must approve; None: no limit. Base currency."""
+
+    refunds: int | None = None
+    amount: Decimal | None = None
+
+
+class Secret:
+    """A value that must not be seen: its repr and str say its size, comparing takes constant time."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: str | bytes) -> None:
+        self._content = content.encode() if isinstance(content, str) else content
+
+    def reveal(self) -> str:
+        return self._content.decode()
+
+    def reveal_bytes(self) -> bytes:
+        return self._content
+
+    def __repr__(self) -> str:
+        return f"(set, {len(self._content)} bytes)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._content, other._content)
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BearerAuth:
+    """An integration's access token, sent as it is."""
+
+    token: Secret
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdminAuth:
+    """An admin user; their token is fetched and renewed."""
+
+    username: Secret
+    password: Secret
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OAuth1Auth:
+    """An integration's four credentials; requests are signed with HMAC-SHA256."""
+
+    consumer_key: Secret
+    consumer_secret: Secret
+    access_token: Secret
+    access_token_secret: Secret
+
+
+StoreAuth = BearerAuth | AdminAuth | OAuth1Auth
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StandardWebhooksAuth:
+    """Standard Webhooks v1; `svix-*` header names are aliases."""
+
+    scheme: ClassVar[str] = "standard-webhooks"
+    tolerance_seconds: int = 300
+
+
+class SignatureEncoding(StrEnum):
+    HEX = "hex"
+    BASE64 = "base64"
+
+
+class KeyEncoding(StrEnum):
+    """How a secret's text becomes the key's bytes."""
+
+    UTF8 = "utf8"
+    BASE64 = "base64"
+    HEX = "hex"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HmacAuth:
+    """HMAC-SHA256 of the raw body in one header, as Loop, AfterShip, ShipHero and GitHub send it."""
+
+    scheme: ClassVar[str] = "hmac"
+    header: str
+    encoding: SignatureEncoding = SignatureEncoding.HEX
+    #: What stands before the signature: "sha256=".
+    prefix: str = ""
+    key_encoding: KeyEncoding = KeyEncoding.UTF8
+    #: A header that tells deliveries apart. It is not signed, so it never stands alone.
+    delivery_id_header: str | None = None
+
+
+SourceAuth = StandardWebhooksAuth | HmacAuth
