@@ -64,6 +64,7 @@ class ShippingAmounts:
     """Shipping of an order in one currency; `amount` is without tax, `tax` is the tax on it."""
 
     amount: Decimal = Decimal(0)
+    including_tax: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
     discount: Decimal = Decimal(0)
     tax_compensation: Decimal = Decimal(0)
@@ -85,6 +86,8 @@ class OrderTotals:
     offline_refunded: Decimal = Decimal(0)
     tax_invoiced: Decimal = Decimal(0)
     tax_refunded: Decimal = Decimal(0)
+    tax_compensation_invoiced: Decimal = Decimal(0)
+    tax_compensation_refunded: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +129,16 @@ class InvoiceLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InvoiceTax:
+    """Tax of an invoice in one currency; `tax` holds the tax of shipping too, `tax_compensation` does not."""
+
+    tax: Decimal = Decimal(0)
+    tax_compensation: Decimal = Decimal(0)
+    shipping_tax: Decimal = Decimal(0)
+    shipping_tax_compensation: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Invoice:
     entity_id: int
     increment_id: str
@@ -135,8 +148,13 @@ class Invoice:
     transaction_id: str | None = None
     base_grand_total: Decimal
     base_shipping: Decimal = Decimal(0)
-    base_shipping_tax: Decimal = Decimal(0)
+    base: InvoiceTax = field(default_factory=InvoiceTax)
+    shown: InvoiceTax = field(default_factory=InvoiceTax)
     lines: tuple[InvoiceLine, ...]
+
+    @property
+    def base_shipping_tax(self) -> Decimal:
+        return self.base.shipping_tax
 
     def qty_of(self, item_id: int) -> Decimal:
         return sum((line.qty for line in self.lines if line.order_item_id == item_id), Decimal(0))
@@ -159,10 +177,21 @@ class MemoAmounts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MemoLineAmounts:
+    """What a memo gave back on one line, in one currency; all zero on a line that carries no money of its own."""
+
+    row: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+    tax_compensation: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MemoLine:
     order_item_id: int
     qty: Decimal
-    base_row_total: Decimal = Decimal(0)
+    base: MemoLineAmounts = field(default_factory=MemoLineAmounts)
+    shown: MemoLineAmounts = field(default_factory=MemoLineAmounts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
