@@ -6,6 +6,7 @@ answers can show it without parsing text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -33,6 +34,14 @@ class SettingsError(RefundryError):
         super().__init__(f"{file}: {key} = {value!r}: {message}. {remedy}", file=file, key=key, remedy=remedy)
 
 
+class SeveralSettingsErrors(SettingsError):
+    """All that is wrong with a configuration, shown at once."""
+
+    def __init__(self, errors: Sequence[SettingsError]) -> None:
+        RefundryError.__init__(self, "\n".join(error.message for error in errors))
+        self.errors = tuple(errors)
+
+
 class Unauthentic(RefundryError):
     """A delivery whose sender could not be proved. The caller learns no more than that; the operator sees why."""
 
@@ -48,6 +57,12 @@ class UnknownSource(RefundryError):
 class NotFound(RefundryError):
     status = 404
     kind = "not-found"
+
+
+class OrderNotFound(NotFound):
+    """Magento has no such order: a wrong number, or not there yet."""
+
+    kind = "order-not-found"
 
 
 class BadRequest(RefundryError):

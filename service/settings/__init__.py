@@ -1,5 +1,7 @@
 """Configuration: TOML files and the environment in, frozen and checked values out."""
 
+from service.settings.load import load_settings, load_settings_file, shipped_file
+from service.settings.reference import SettingRow, describe_settings, settings_reference
 from service.settings.shapes import (
     AdminAuth,
     BearerAuth,
@@ -31,6 +33,7 @@ __all__ = [
     "Origin",
     "Secret",
     "ServiceSettings",
+    "SettingRow",
     "Settings",
     "SignatureEncoding",
     "SourceAuth",
@@ -38,4 +41,9 @@ __all__ = [
     "StandardWebhooksAuth",
     "StoreAuth",
     "StoreSettings",
+    "describe_settings",
+    "load_settings",
+    "load_settings_file",
+    "settings_reference",
+    "shipped_file",
 ]

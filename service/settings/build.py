@@ -1,0 +1,270 @@
+"""Checked tables → frozen settings, and the rules between settings that one value alone cannot break."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from service.core.policy import PaymentRules, SourcePolicy, StorePolicy
+from service.errors import SettingsError
+from service.settings.origins import with_origins
+from service.settings.rules import (
+    STORE_CREDENTIALS,
+    foreign_credentials,
+    foreign_scheme_keys,
+    known_stores,
+    same_address_other_instance,
+    store_rules,
+)
+from service.settings.secret_values import SecretMissing, SecretPlaces, decode_key
+from service.settings.shapes import (
+    AdminAuth,
+    BearerAuth,
+    Caps,
+    HmacAuth,
+    KeyEncoding,
+    Mode,
+    OAuth1Auth,
+    Secret,
+    ServiceSettings,
+    Settings,
+    SignatureEncoding,
+    SourceAuth,
+    SourceSettings,
+    StandardWebhooksAuth,
+    StoreAuth,
+    StoreSettings,
+)
+from service.settings.tables import Table
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def build_settings(
+    *,
+    service: Table,
+    stores: Mapping[str, Table],
+    sources: Mapping[str, Table],
+    places: SecretPlaces,
+    problems: list[SettingsError],
+) -> Settings | None:
+    """The settings, or None and what is wrong in `problems`."""
+    builder = _Builder(places=places, problems=problems)
+    built_service = builder.service(service)
+    built_stores = {name: builder.store(table) for name, table in stores.items()}
+    built_sources = {name: builder.source(table, stores, service) for name, table in sources.items()}
+    sound_stores = {name: store for name, store in built_stores.items() if store is not None}
+    problems.extend(same_address_other_instance(sound_stores, stores))
+    if built_service is None or problems:
+        return None
+    settings = Settings(
+        service=built_service,
+        stores=sound_stores,
+        sources={name: source for name, source in built_sources.items() if source is not None},
+    )
+    return with_origins(settings, [service, *stores.values(), *sources.values()], places)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Builder:
+    places: SecretPlaces
+    problems: list[SettingsError]
+
+    def service(self, table: Table) -> ServiceSettings | None:
+        values = table.validate(self.problems)
+        if values is None:
+            return None
+        database_url = self._database_url(table, values)
+        fields = {key: value for key, value in values.items() if not key.startswith("database_url")}
+        return None if database_url is None else ServiceSettings(database_url=database_url, **fields)
+
+    def store(self, table: Table) -> StoreSettings | None:
+        values = table.validate(self.problems)
+        if values is None:
+            return None
+        self.problems.extend(store_rules(table, values))
+        instance = normalised_base_url(values["base_url"])
+        if instance is None:
+            remedy = "Write the shop's address without user, ? and #, as https://shop.example"
+            self.problems.append(table.problem("not an address", "base_url", remedy=remedy))
+        auth = self._store_auth(table, values)
+        if auth is None or instance is None:
+            return None
+        plain = {key: values[key] for key in _PLAIN_STORE_KEYS}
+        return StoreSettings(
+            name=table.name,
+            base_url=instance,
+            instance=values.get("instance", instance),
+            mode=Mode(values["mode"]),
+            auth=auth,
+            policy=_store_policy(values),
+            caps=_caps(values),
+            **plain,
+        )
+
+    def source(self, table: Table, stores: Mapping[str, Table], service: Table) -> SourceSettings | None:
+        values = table.validate(self.problems)
+        if values is None:
+            return None
+        if values["store"] not in stores:
+            self.problems.append(table.problem("no such store", "store", remedy=known_stores(values["store"], stores)))
+        auth = self._source_auth(table, values["auth"])
+        secrets = self._source_secrets(table, values, auth) if auth is not None else ()
+        if auth is None or not secrets:
+            return None
+        policy = values["policy"]
+        return SourceSettings(
+            name=table.name,
+            kind=values["kind"],
+            store=values["store"],
+            namespace=values.get("namespace", table.name),
+            mode=Mode(values["mode"]),
+            secrets=secrets,
+            auth=auth,
+            policy=SourcePolicy(
+                refund_on=_words(policy["refund_on"]),
+                restock=_words(policy["restock"]),
+                notify_customer=policy["notify_customer"],
+            ),
+            caps=_caps(values),
+            max_body_bytes=values.get("max_body_bytes", service.get(("max_body_bytes",))),
+            success_status=values["success_status"],
+            success_body=values.get("success_body"),
+        )
+
+    def _database_url(self, table: Table, values: Mapping[str, Any]) -> str | None:
+        if table.is_set("database_url_env") or table.is_set("database_url_file"):
+            secret = self._secret(table, "database_url", values)
+            return None if secret is None else secret.reveal()
+        url = str(values["database_url"])
+        written_in = table.places[("database_url",)]
+        if written_in.variable is None and urlsplit(url).password:
+            remedy = 'Put the URL into an environment variable and name that: database_url_env = "DATABASE_URL"'
+            self.problems.append(table.problem("passwords are never written into files", "database_url", remedy=remedy))
+            return None
+        return url
+
+    def _store_auth(self, table: Table, values: Mapping[str, Any]) -> StoreAuth | None:
+        kind = values["auth"]
+        self.problems.extend(foreign_credentials(table, kind))
+        secrets = {name: self._secret(table, name, values) for name in STORE_CREDENTIALS[kind]}
+        held = {name: secret for name, secret in secrets.items() if secret is not None}
+        if len(held) < len(secrets):
+            return None
+        match kind:
+            case "bearer":
+                return BearerAuth(**held)
+            case "admin":
+                return AdminAuth(**held)
+            case _:
+                return OAuth1Auth(**held)
+
+    def _secret(self, table: Table, name: str, values: Mapping[str, Any]) -> Secret | None:
+        """The secret that <name>_env or <name>_file names; None after saying what is wrong."""
+        key = f"{name}_file" if f"{name}_file" in values else f"{name}_env"
+        try:
+            return Secret(self._secret_text(name, values.get(f"{name}_env"), values.get(f"{name}_file")))
+        except SecretMissing as missing:
+            self.problems.append(table.problem(missing.problem, key, remedy=missing.remedy))
+            return None
+
+    def _secret_text(self, name: str, variable: str | None, file: str | None) -> str:
+        if variable is not None and file is not None:
+            raise SecretMissing("both _env and _file are given", f"Keep {name}_env or {name}_file")
+        if variable is not None:
+            return self.places.read_variable(variable)
+        if file is not None:
+            return self.places.read_file(file)
+        raise SecretMissing(
+            "no credentials", f'Name the environment variable that holds it: {name}_env = "MAGENTO_{name.upper()}"'
+        )
+
+    def _source_auth(self, table: Table, values: Mapping[str, Any]) -> SourceAuth | None:
+        scheme = values["scheme"]
+        self.problems.extend(foreign_scheme_keys(table, scheme))
+        if scheme == StandardWebhooksAuth.scheme:
+            return StandardWebhooksAuth(tolerance_seconds=values["tolerance_seconds"])
+        if "header" not in values:
+            remedy = 'Name the header that carries the signature: header = "X-Signature"'
+            self.problems.append(table.problem("hmac needs a header", "auth", "header", remedy=remedy))
+            return None
+        return HmacAuth(
+            header=values["header"],
+            encoding=SignatureEncoding(values["encoding"]),
+            prefix=values["prefix"],
+            key_encoding=KeyEncoding(values["key_encoding"]),
+            delivery_id_header=values.get("delivery_id_header"),
+        )
+
+    def _source_secrets(self, table: Table, values: Mapping[str, Any], auth: SourceAuth) -> tuple[Secret, ...]:
+        """The keys that are there. While rotating, one may be missing; without any, nothing could be verified."""
+        secrets: list[Secret] = []
+        missing: list[SettingsError] = []
+        for key, read in (("secrets_env", self.places.read_variable), ("secrets_file", self.places.read_file)):
+            for name in values.get(key, ()):
+                try:
+                    text = read(name)
+                except SecretMissing as problem:
+                    missing.append(table.problem(problem.problem, key, remedy=problem.remedy))
+                    continue
+                try:
+                    secrets.append(decode_key(text, auth))
+                except SecretMissing as problem:
+                    self.problems.append(table.problem(f"{name}: {problem.problem}", key, remedy=problem.remedy))
+        if not secrets:
+            no_name = table.problem(
+                "no secret",
+                "secrets_env",
+                remedy=f'Name the environment variable that holds it: secrets_env = ["{table.name.upper()}_SECRET"]',
+            )
+            self.problems.extend(missing or [no_name])
+        return tuple(secrets)
+
+
+_PLAIN_STORE_KEYS = (
+    "store_code",
+    "settle_seconds",
+    "send_deadline_seconds",
+    "connect_timeout_seconds",
+    "read_timeout_seconds",
+    "refund_read_timeout_seconds",
+    "max_concurrency",
+)
+
+
+def normalised_base_url(url: str) -> str | None:
+    """One spelling for one address: lower-case scheme and host, no default port, no trailing slash; None: not one."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if not parts.hostname or parts.username is not None or parts.query or parts.fragment or "?" in url or "#" in url:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown_port = "" if port is None or port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}{parts.path.rstrip('/')}"
+
+
+def _store_policy(values: Mapping[str, Any]) -> StorePolicy:
+    payments = values["payments"]
+    return StorePolicy(
+        payments=PaymentRules(offline=tuple(payments["offline"]), online=tuple(payments["online"])),
+        shipping=dict(values["shipping"]),
+        shipping_includes_tax=values["shipping_amounts"] == "including_tax",
+        review_amount_over=values["review"].get("amount_over"),
+        ignore_returns_before=values.get("ignore_returns_before"),
+    )
+
+
+def _caps(values: Mapping[str, Any]) -> Caps:
+    per_day = values["review"].get("per_day", {})
+    amount: Decimal | None = per_day.get("amount")
+    return Caps(refunds=per_day.get("refunds"), amount=amount)
+
+
+def _words(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.strip().lower() for word in words)

@@ -1,0 +1,100 @@
+"""Secrets come from the environment or from files of their own, never from a configuration file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.settings.shapes import HmacAuth, KeyEncoding, Secret, SourceAuth, StandardWebhooksAuth
+
+#: What Standard Webhooks asks of a symmetric key: standard-webhooks/spec/standard-webhooks.md, "Signature scheme".
+STANDARD_WEBHOOKS_KEY_BYTES = range(24, 65)
+STANDARD_WEBHOOKS_PREFIX = "whsec_"
+
+#: Names a literal secret might be written under, and what to write instead.
+LITERAL_SECRETS: Mapping[str, str] = {
+    "token": "token_env",
+    "username": "username_env",
+    "password": "password_env",
+    "consumer_key": "consumer_key_env",
+    "consumer_secret": "consumer_secret_env",
+    "access_token": "access_token_env",
+    "access_token_secret": "access_token_secret_env",
+    "secret": "secrets_env",
+    "secrets": "secrets_env",
+}
+
+
+class SecretMissing(Exception):
+    """Why there is no secret, and what to do; becomes a SettingsError where the file and the key are known."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretPlaces:
+    """Where secrets may be read from."""
+
+    environ: Mapping[str, str]
+    #: What relative paths start from.
+    directory: Path
+
+    def read_variable(self, name: str) -> str:
+        value = self.environ.get(name, "")
+        if not value.strip():
+            raise SecretMissing(
+                f"the environment variable {name} is not set", f"Set {name}, or name a file with _file instead"
+            )
+        return value.strip()
+
+    def read_file(self, name: str) -> str:
+        try:
+            value = (self.directory / name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise SecretMissing(f"the file cannot be read ({reason})", f"Put the secret into {name}") from error
+        if not value:
+            raise SecretMissing("the file is empty", f"Put the secret into {name}")
+        return value
+
+
+def decode_key(text: str, auth: SourceAuth) -> Secret:
+    """The key's bytes as the scheme uses them; SecretMissing when `text` is not such a key."""
+    match auth:
+        case StandardWebhooksAuth():
+            return _standard_webhooks_key(text)
+        case HmacAuth(key_encoding=KeyEncoding.UTF8):
+            return Secret(text)
+        case HmacAuth(key_encoding=KeyEncoding.BASE64):
+            return Secret(_base64(text))
+        case HmacAuth():
+            try:
+                return Secret(bytes.fromhex(text))
+            except ValueError as error:
+                raise SecretMissing("the secret is not hexadecimal", "Check auth.key_encoding") from error
+
+
+def _standard_webhooks_key(text: str) -> Secret:
+    key = _base64(text.removeprefix(STANDARD_WEBHOOKS_PREFIX))
+    if len(key) not in STANDARD_WEBHOOKS_KEY_BYTES:
+        raise SecretMissing(
+            f"the secret has {len(key)} bytes, Standard Webhooks wants 24 to 64",
+            "Make one with: echo whsec_$(openssl rand -base64 32)",
+        )
+    return Secret(key)
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SecretMissing(
+            "the secret is not base64",
+            'Copy it whole, as "whsec_…"; for a sender with plain-text secrets use auth.scheme = "hmac"',
+        ) from error
