@@ -1,0 +1,1 @@
+"""Every accepted refund call of the recordings, predicted: `python -m tests.predictions [DIR …]`."""
