@@ -44,7 +44,7 @@ class RecordedCall:
 def read_calls(file: Path) -> Iterator[RecordedCall]:
     recording = parse_json(file.read_bytes())
     memos = {memo.entity_id: memo for memo in map(read_memo, recording["after"]["creditmemos"])}
-    unsure_since = unsure_since(recording)
+    unsure = unsure_since(recording)
     for exchange in recording["exchanges"]:
         route = _computed_route(exchange)
         if route is None or (exchange["response"] or {}).get("status") != 200:
@@ -58,7 +58,7 @@ def read_calls(file: Path) -> Iterator[RecordedCall]:
         memo = memos.get(int(answered[1])) if answered else None
         if memo is None:
             yield RecordedCall(excepted="answered without a memo", **named)
-        elif exchange["at_s"] >= unsure_since.get(memo.order_id, exchange["at_s"] + 1):
+        elif exchange["at_s"] >= unsure.get(memo.order_id, exchange["at_s"] + 1):
             yield RecordedCall(excepted="calls at once on one order: what Magento read is chance", **named)
         else:
             ask = _ask_of(exchange["request"], invoice_id=memo.invoice_id)
