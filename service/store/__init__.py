@@ -1,0 +1,56 @@
+"""What is kept, durably, in SQL: the only place that speaks it. `open_store(url)` gives everything there is."""
+
+from service.store.clashes import EventClash, IllegalMove, SchemaMismatch
+from service.store.ids import Kind, format_id, kind_of, parse_id
+from service.store.migrate import is_current, migrate
+from service.store.rows import (
+    Attempt,
+    Beat,
+    Claim,
+    Delivery,
+    DeliverySummary,
+    JournalEntry,
+    Key,
+    NewDelivery,
+    Received,
+    RefundRow,
+    Refusal,
+    RefusalCount,
+    ReturnCase,
+    SentTotals,
+    Settlement,
+    StoredEvent,
+    Switch,
+)
+from service.store.store import Store, open_store
+
+__all__ = [
+    "Attempt",
+    "Beat",
+    "Claim",
+    "Delivery",
+    "DeliverySummary",
+    "EventClash",
+    "IllegalMove",
+    "JournalEntry",
+    "Key",
+    "Kind",
+    "NewDelivery",
+    "Received",
+    "RefundRow",
+    "Refusal",
+    "RefusalCount",
+    "ReturnCase",
+    "SchemaMismatch",
+    "SentTotals",
+    "Settlement",
+    "Store",
+    "StoredEvent",
+    "Switch",
+    "format_id",
+    "is_current",
+    "kind_of",
+    "migrate",
+    "open_store",
+    "parse_id",
+]

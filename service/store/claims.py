@@ -1,0 +1,70 @@
+"""What holds between deliveries and the rest: a claim that is still good, and waking a delivery up.
+
+A worker may be paused for minutes and wake up believing that it still works on a delivery. Every write that carries a
+claim therefore checks, in its own transaction, that nobody has claimed since.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from service.core.lifecycle import DELIVERY_MOVES, DeliveryState
+from service.errors import LeaseLost, NotFound
+from service.store.clashes import IllegalMove
+from service.store.ids import format_id
+from service.store.journal import note
+from service.store.rows import Claim
+from service.store.tables import CLAIMABLE_STATES, deliveries
+
+
+def hold(connection: Connection, claim: Claim) -> Row[Any]:
+    """The claim's delivery, locked until the transaction ends; LeaseLost when it is no longer this claim's."""
+    row = lock_delivery(connection, claim.delivery.id)
+    if row.fence != claim.fence or row.lease_until is None:
+        raise LeaseLost(
+            f"{format_id('delivery', claim.delivery.id)} was claimed with fence {claim.fence} and is now at"
+            f" {row.fence}: another worker has it, or it was finished; this one's write is void",
+            delivery_id=claim.delivery.id,
+            fence=claim.fence,
+        )
+    return row
+
+
+def lock_delivery(connection: Connection, delivery_id: int) -> Row[Any]:
+    query = select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no delivery {format_id('delivery', delivery_id)}", delivery_id=delivery_id)
+    return row
+
+
+def check_delivery_move(delivery_id: int, old: DeliveryState, new: DeliveryState) -> None:
+    if new not in DELIVERY_MOVES[old]:
+        raise IllegalMove(
+            f"{format_id('delivery', delivery_id)} is {old} and cannot become {new}; see docs/lifecycle.md",
+            delivery_id=delivery_id,
+        )
+
+
+def wake_delivery(connection: Connection, delivery_id: int, *, now: datetime, actor: str) -> None:
+    """Due now, whatever it waited for; when a worker holds it, as soon as that worker is done with it."""
+    row = lock_delivery(connection, delivery_id)
+    values: dict[str, Any] = {"due_at": now}
+    if row.lease_until is not None and row.lease_until > now:
+        values = {"wake_asked": True}
+    elif row.state not in CLAIMABLE_STATES:
+        check_delivery_move(delivery_id, row.state, DeliveryState.RECEIVED)
+        values |= {"state": DeliveryState.RECEIVED, "reason_code": "", "reason": ""}
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))
+    note(
+        connection,
+        now=now,
+        actor=actor,
+        what="delivery.woken",
+        text=f"to be looked at again; it was {row.state}" + (f": {row.reason}" if row.reason else ""),
+        delivery_id=delivery_id,
+        return_id=row.return_id,
+    )

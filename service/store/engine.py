@@ -1,0 +1,221 @@
+"""One database as this process reaches it: connections, transactions, and turns among SQLite's writers.
+
+SQLite takes one writer at a time, and its own waiting is a poll of up to 100 ms that is not fair; writers therefore
+queue in their process, and processes take turns by a lock file beside the database. Nothing is opened before first use,
+and everything anew after a fork: a SQLite connection must not be carried across one.
+Source: https://www.sqlite.org/howtocorrupt.html §2.6, https://www.sqlite.org/wal.html.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import exc as sql
+from sqlalchemy.pool import NullPool
+
+from service.errors import SettingsError, StoreUnavailable
+from service.store.writer import GroupWriter
+
+_Result = TypeVar("_Result")
+
+#: How long a writer waits for its turn and for SQLite's own lock: long enough for every commit ahead of it on a slow
+#: disk, and well within the time-out of whoever sent the webhook.
+PATIENCE_SECONDS = 5.0
+
+#: What says that the statement was wrong rather than that the database could not be reached or written.
+_OUR_FAULT = (sql.IntegrityError, sql.DataError, sql.ProgrammingError)
+
+
+class Database:
+    """Transactions on one database. Safe to share between threads and to carry across a fork."""
+
+    def __init__(self, url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self.url = url
+        self._patience_seconds = patience_seconds
+        # A forked child leaves its parent's entry alone: closing those connections would drop the parent's locks.
+        self._processes: dict[int, _Process] = {}
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view; never waits for writers."""
+        with self._unavailable(), self._here().reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed at the end or not at all. Not to be nested, and nothing slow belongs inside."""
+        here = self._here()
+        with self._unavailable(), here.turn(), here.engine.begin() as connection:
+            yield connection
+
+    def write_again_on_race(self, work: Callable[[Connection], _Result]) -> _Result:
+        """`work` in a transaction, once more if another one inserted the same row first: now it will find that row."""
+        try:
+            with self.write() as connection:
+                return work(connection)
+        except sql.IntegrityError:
+            with self.write() as connection:
+                return work(connection)
+
+    def write_grouped(self, work: Callable[[Connection], _Result]) -> _Result:
+        """`work`'s result once it is on disk; many threads' work shares one commit where the database is SQLite."""
+        if is_sqlite(self.url):
+            return self._here().group_writer.submit(work)
+        return self.write_again_on_race(work)
+
+    def close(self) -> None:
+        here = self._processes.pop(os.getpid(), None)
+        if here is not None:
+            here.group_writer.close()
+            here.engine.dispose()
+
+    def _here(self) -> _Process:
+        pid = os.getpid()
+        # setdefault is atomic, so two threads end up with the same one; the other's was never connected.
+        return self._processes.get(pid) or self._processes.setdefault(
+            pid, _Process(self.url, self.write, self._patience_seconds)
+        )
+
+    @contextmanager
+    def _unavailable(self) -> Iterator[None]:
+        try:
+            yield
+        except sql.DBAPIError as error:
+            if isinstance(error, _OUR_FAULT):
+                raise
+            raise self._as_unavailable(error.orig or error) from error
+        except (sql.TimeoutError, OSError) as error:
+            raise self._as_unavailable(error) from error
+
+    def _as_unavailable(self, error: BaseException) -> StoreUnavailable:
+        return StoreUnavailable(f"{self} cannot be used now: {error}. Check the disk, its space and its rights")
+
+
+class _Process:
+    """What one process holds open."""
+
+    def __init__(
+        self, url: URL, write: Callable[[], AbstractContextManager[Connection]], patience_seconds: float
+    ) -> None:
+        self.engine = make_engine(url, patience_seconds=patience_seconds)
+        self.reader = self.engine.execution_options(sqlite_begin="BEGIN")
+        self.group_writer = GroupWriter(write, patience_seconds=2 * patience_seconds)
+        self._lock_path = lock_path(url) if is_sqlite(url) else None
+        self._patience_seconds = patience_seconds
+        self._mutex = threading.Lock()
+
+    def turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._lock_path is None else self._sqlite_turn(self._lock_path)
+
+    @contextmanager
+    def _sqlite_turn(self, path: Path) -> Iterator[None]:
+        if not self._mutex.acquire(timeout=self._patience_seconds):
+            raise StoreUnavailable(
+                f"no turn to write within {self._patience_seconds} s: this process writes too slowly"
+            )
+        try:
+            with file_turn(path, patience_seconds=self._patience_seconds):
+                yield
+        finally:
+            self._mutex.release()
+
+
+def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS, once: bool = False) -> Engine:
+    """An engine with our SQLite settings; `once`: keeps no connection, for a single use before a fork."""
+    options: dict[str, Any] = {"poolclass": NullPool} if once else {"pool_size": 8, "max_overflow": 56}
+    try:
+        engine = create_engine(url, **options)
+    except (ModuleNotFoundError, sql.NoSuchModuleError) as error:
+        raise _bad_url(
+            url.render_as_string(hide_password=True),
+            f"its driver is not there ({error})",
+            "Install it, as in: pip install 'psycopg[binary]'",
+        ) from error
+    if is_sqlite(url):
+        _set_up_sqlite(engine, patience_seconds)
+    return engine
+
+
+def read_url(database_url: str) -> URL:
+    """The URL as SQLAlchemy takes it; SettingsError when we cannot keep a state there."""
+    try:
+        url = make_url(database_url)
+    except sql.ArgumentError as error:
+        raise _bad_url(database_url, "is no database URL", "Write sqlite:///var/refundry.db") from error
+    if is_sqlite(url) and (not url.database or ":memory:" in url.database or url.database.startswith("file:")):
+        raise _bad_url(
+            database_url,
+            "a database in memory is not supported: web and worker are two processes, and state must survive both",
+            "Name a file, as in sqlite:///var/refundry.db",
+        )
+    return url
+
+
+def is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def lock_path(url: URL) -> Path:
+    return Path(f"{url.database}.lock")
+
+
+@contextmanager
+def file_turn(path: Path, *, patience_seconds: float) -> Iterator[None]:
+    """Exclusive among processes while it lasts; the kernel gives it back if the holder dies."""
+    # A descriptor of its own each time: flock belongs to the open file, which a forked child would share.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(descriptor, path, patience_seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, path: Path, patience_seconds: float) -> None:
+    # Polled, as flock itself has no time-out and a stopped process would hold up every other for ever. One
+    # millisecond is less than a commit, so turns stay nearly fair.
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(
+                    f"another process has held {path} for more than {patience_seconds} s; see which with: fuser {path}"
+                ) from None
+            time.sleep(0.001)
+
+
+def _set_up_sqlite(engine: Engine, patience_seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # The driver would begin transactions by itself, late and DEFERRED, and refuse to wait when such a one turns
+        # into a writer's. We say BEGIN ourselves, below.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout = {int(patience_seconds * 1000)}",
+            "foreign_keys = ON",
+            # NORMAL survives a killed process but not a power cut, and what was acknowledged must survive both.
+            "synchronous = FULL",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+
+def _bad_url(value: str, message: str, remedy: str) -> SettingsError:
+    return SettingsError(message, file="config/service.toml", key="database_url", value=value, remedy=remedy)

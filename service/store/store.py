@@ -1,0 +1,89 @@
+"""The store as the rest of the program has it: one value, whose parts are named after what they keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from service.store.engine import PATIENCE_SECONDS, Database, read_url
+from service.store.inbox import Inbox
+from service.store.journal import Journal
+from service.store.keys import Keys
+from service.store.migrate import check_current
+from service.store.refunds import Refunds
+from service.store.refusals import Refusals
+from service.store.returns import Returns
+from service.store.rows import Beat, row_as
+from service.store.switches import Switches
+from service.store.tables import heartbeats
+
+#: The heartbeat row that is nobody's: writing it proves that writing works.
+_PROBE = "(can we write)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Store:
+    """Nothing is connected before first use, and a forked process connects by itself."""
+
+    database: Database
+    inbox: Inbox
+    returns: Returns
+    refunds: Refunds
+    journal: Journal
+    keys: Keys
+    switches: Switches
+    refusals: Refusals
+
+    def health(self, now: datetime) -> None:
+        """Return if a row can be committed, raise StoreUnavailable if not."""
+        with self.database.write() as connection:
+            _beat(connection, _PROBE, now)
+
+    def beat(self, worker: str, now: datetime) -> None:
+        """A worker says that it is alive."""
+        with self.database.write() as connection:
+            _beat(connection, worker, now)
+
+    def beats(self) -> tuple[Beat, ...]:
+        """When each worker that ever ran was last alive, latest first."""
+        query = (
+            select(heartbeats.c.name.label("worker"), heartbeats.c.at)
+            .where(heartbeats.c.name != _PROBE)
+            .order_by(heartbeats.c.at.desc())
+        )
+        with self.database.read() as connection:
+            return tuple(row_as(Beat, row) for row in connection.execute(query).mappings())
+
+    def last_beat(self) -> datetime | None:
+        """When any worker was last alive; None when none ever was."""
+        return next((beat.at for beat in self.beats()), None)
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_store(database_url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Store:
+    """The store at a URL; SchemaMismatch unless `migrate` has brought it to this program's version.
+
+    A write waits `patience_seconds` for its turn before it is StoreUnavailable.
+    """
+    url = read_url(database_url)
+    check_current(url)
+    database = Database(url, patience_seconds=patience_seconds)
+    return Store(
+        database=database,
+        inbox=Inbox(database),
+        returns=Returns(database),
+        refunds=Refunds(database),
+        journal=Journal(database),
+        keys=Keys(database),
+        switches=Switches(database),
+        refusals=Refusals(database),
+    )
+
+
+def _beat(connection: Connection, name: str, now: datetime) -> None:
+    if connection.execute(update(heartbeats).where(heartbeats.c.name == name).values(at=now)).rowcount == 0:
+        connection.execute(insert(heartbeats).values(name=name, at=now))
