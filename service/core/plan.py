@@ -126,9 +126,16 @@ class Plan:
         return sum((refund.predicted.base_grand_total for refund in self.refunds), Decimal(0))
 
     def fingerprint(self) -> str:
-        """16 hex digits over what would be sent. A person approves this and nothing else."""
-        said = [_facts(refund.request) for refund in self.refunds]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        """What would be sent, 12 hex digits a refund joined by "+". A person approves this and nothing else."""
+        return "+".join(_digest(refund.request) for refund in self.refunds)
+
+    def is_approved_by(self, fingerprint: str | None) -> bool:
+        """Whether each refund of this plan stood in the approved one; some of those may have been made since."""
+        return set(self.fingerprint().split("+")) <= set((fingerprint or "").split("+"))
+
+
+def _digest(request: RefundRequest) -> str:
+    return hashlib.sha256(json.dumps(_facts(request)).encode()).hexdigest()[:12]
 
 
 def _facts(request: RefundRequest) -> list[object]:

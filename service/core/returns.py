@@ -6,7 +6,8 @@ nothing. Quantities are units, fees are in the order's currency.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -74,6 +75,8 @@ class ReturnEvent:
     #: When the sender says it happened (aware, UTC); None: it did not say.
     occurred_at: datetime | None = None
     is_test: bool = False
+    #: What the event asks for beyond a refund, in words for a person: "line 2: resolution 'store_credit'".
+    unsupported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,3 +85,23 @@ class Ignored:
 
     reason: str
     event_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovedReturn:
+    """What a plan must know of a return besides Magento: what was approved so far, and what people have answered."""
+
+    #: Frozen name that sources reporting the same returns share; part of the marker.
+    namespace: str
+    #: The Magento installation, not the store view: two store codes reach the same order.
+    instance: str
+    source: str
+    event: ReturnEvent
+    #: When the return first happened (or reached us). An older memo of somebody else's is not about it.
+    known_since: datetime
+    #: memo id → True "this return", False "something else".
+    memo_answers: Mapping[int, bool] = field(default_factory=dict)
+    #: False from the second send on: the first may have mailed the customer already.
+    may_notify: bool = True
+    #: The fingerprint somebody said yes to.
+    approved_fingerprint: str | None = None

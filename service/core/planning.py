@@ -1,0 +1,437 @@
+"""A return, a reading of its order, and the merchant's choices → the Plan: what is still to be given back, and why.
+
+The idea of the whole service stands here: an event says what was approved so far, the memos say what was given back so
+far, the plan is the difference. A duplicate, a replay or a late addition needs no case of its own: the second time, the
+difference is empty. Reads as a table of contents of the modules beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+
+from service.core.allocation import (
+    allocate,
+    money_left_on,
+    refundable_invoices,
+    shipping_left_on,
+    units_left_on,
+)
+from service.core.amounts import predict
+from service.core.given_back import GivenBack, foreign_memos, given_back, units_left
+from service.core.line_matching import Matching, Outstanding, match_lines
+from service.core.lines import is_dummy
+from service.core.marker import Marker, comment_for, stem_of
+from service.core.orders import CreditMemo, Reading
+from service.core.plan import (
+    Note,
+    Plan,
+    PlannedRefund,
+    PredictedTotals,
+    Question,
+    RefundRequest,
+    RequestItem,
+    Route,
+    Verdict,
+)
+from service.core.policy import Policy
+from service.core.refund_mode import RefundMode, choose_mode, payment_facts
+from service.core.returns import ApprovedReturn
+from service.core.shipping_policy import choose_shipping, shipping_left
+from service.core.wording import money, units
+
+ZERO = Decimal(0)
+_CENT = Decimal("0.01")
+
+#: States that pass by themselves; the others in which Magento refuses are final.
+_PASSING_STATES = {"holded": "on hold", "payment_review": "in payment review"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Call:
+    """One call in the making: what it names, before shipping, fees and marker are known."""
+
+    items: tuple[Outstanding, ...]
+    invoice_id: int | None = None
+    shipping: Decimal = ZERO
+    fee: Decimal = ZERO
+
+    @property
+    def units(self) -> Decimal:
+        return sum((item.quantity for item in self.items), ZERO)
+
+    @property
+    def shipped_units(self) -> Decimal:
+        """Units that can have cost shipping."""
+        return sum((item.quantity for item in self.items if not item.line.is_virtual), ZERO)
+
+
+def plan_refunds(
+    approved: ApprovedReturn, reading: Reading, policy: Policy, *, unsettled: Sequence[RefundRequest] = ()
+) -> Plan:
+    """What is still to be given back to a return, as of this reading.
+
+    `unsettled` are refunds of this order that may have paid without a memo we know: their units count as given back.
+    The same arguments give the same plan, to the byte.
+    """
+    order = reading.order
+    stem = stem_of(
+        namespace=approved.namespace,
+        instance=approved.instance,
+        order_id=order.entity_id,
+        return_id=approved.event.return_id,
+    )
+    given = given_back(approved, reading, unsettled, stem=stem)
+    matching = match_lines(approved.event, reading, given, unsettled, restock_words=policy.source.restock)
+    draft = _Draft(
+        approved=approved, reading=reading, policy=policy, unsettled=tuple(unsettled), stem=stem, given=given
+    )
+
+    questions = [*_question_return(draft, matching), *matching.questions]
+    waits = list(matching.waits)
+    if not questions and not matching.outstanding and not waits:
+        return _plan(draft, Verdict.NOTHING, notes=(*matching.notes, _nothing_left(given)))
+
+    rule = choose_mode(payment_facts(reading, policy.store.payments))
+    because = rule.because.format(method=order.payment_method)
+    mode_note = Note(rule=f"mode.{rule.name}", subject=order.payment_method, text=because)
+    if rule.mode is RefundMode.REVIEW:
+        questions.append(Question(code=rule.name, subject=order.payment_method, text=because))
+    waits += [*_not_ready(draft), *([mode_note] if rule.mode is RefundMode.WAIT else [])]
+    notes = (*matching.notes, mode_note)
+    if questions:
+        return _plan(draft, Verdict.PERSON, notes=notes, questions=tuple(questions))
+    if waits:
+        return _plan(draft, Verdict.WAIT, notes=(*notes, *waits))
+
+    calls, unplaced = _calls(draft, matching.outstanding, online=rule.mode is RefundMode.ONLINE)
+    calls, shipping_notes, shipping_questions = _with_shipping(draft, calls)
+    calls, fee_questions = _with_fees(draft, calls)
+    questions = [*unplaced, *shipping_questions, *fee_questions]
+    if questions:
+        return _plan(draft, Verdict.PERSON, notes=(*notes, *shipping_notes), questions=tuple(questions))
+    refunds = tuple(_refund(draft, call, part) for part, call in enumerate(calls, start=given.next_part))
+    return _judged(draft, refunds, (*notes, *shipping_notes))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Draft:
+    """What every step of one planning shares."""
+
+    approved: ApprovedReturn
+    reading: Reading
+    policy: Policy
+    unsettled: tuple[RefundRequest, ...]
+    stem: str
+    given: GivenBack
+
+
+def _plan(
+    draft: _Draft,
+    verdict: Verdict,
+    *,
+    refunds: tuple[PlannedRefund, ...] = (),
+    notes: tuple[Note, ...] = (),
+    questions: tuple[Question, ...] = (),
+) -> Plan:
+    order = draft.reading.order
+    return Plan(
+        return_id=draft.approved.event.return_id,
+        order_id=order.entity_id,
+        increment_id=order.increment_id,
+        currency=order.currency,
+        base_currency=order.base_currency,
+        refunds=refunds,
+        notes=notes,
+        questions=questions,
+        verdict=verdict,
+    )
+
+
+def _nothing_left(given: GivenBack) -> Note:
+    memos = ", ".join(memo.increment_id for memo in given.memos)
+    said = f"everything that was approved has been given back (credit memo {memos})" if memos else "nothing is approved"
+    return Note(rule="plan.nothing_left", subject="return", text=said)
+
+
+# --- what a person must decide, and what passes by itself -----------------------------------------------------------
+
+
+def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
+    """Facts of the return or its order that no plan can get past."""
+    event, order = draft.approved.event, draft.reading.order
+    for said in event.unsupported:
+        yield Question(code="unsupported", subject=event.return_id, text=f"{said} is not done by this service yet")
+    if event.currency is not None and event.currency != order.currency:
+        yield Question(
+            code="currency-mismatch",
+            subject=event.currency,
+            text=f"the sender speaks of {event.currency}, the order is in {order.currency}; amounts cannot be compared",
+        )
+    if order.other_tenders:
+        tenders = ", ".join(order.other_tenders)
+        yield Question(
+            code="paid-partly-otherwise",
+            subject=tenders,
+            text=f"paid partly by {tenders}, which Magento's refund calls cannot give back. Refund by hand",
+        )
+    if order.state == "canceled":
+        yield Question(code="order-canceled", subject=order.increment_id, text="the order was cancelled in Magento")
+    if matching.outstanding or matching.questions:
+        yield from (_question_foreign(memo.entity_id, memo.increment_id) for memo in _unexplained(draft, matching))
+    if order.state == "closed" and matching.outstanding:
+        text = "the order is closed in Magento, which refuses further refunds; see who closed it"
+        yield Question(code="order-closed", subject=order.increment_id, text=text)
+    rounding = ZERO if order.base_to_order_rate == 1 else _CENT
+    if draft.given.fees > event.fees + rounding:
+        yield Question(
+            code="fee-lowered",
+            subject="fees",
+            text=(
+                f"{money(draft.given.fees, order.currency)} of fees were deducted before, the sender now says "
+                f"{money(event.fees)}; give the difference back by hand"
+            ),
+        )
+    is_late = not matching.outstanding and not matching.questions and not matching.waits and draft.given.memos
+    if is_late and event.fees > draft.given.fees + rounding:
+        yield Question(
+            code="fee-too-late",
+            subject="fees",
+            text=f"a fee of {money(event.fees, order.currency)} came after everything had been given back",
+        )
+
+
+def _unexplained(draft: _Draft, matching: Matching) -> Iterable[CreditMemo]:
+    return foreign_memos(draft.approved, draft.reading, matching.touched)
+
+
+def _question_foreign(memo_id: int, increment_id: str) -> Question:
+    return Question(
+        code="foreign-memo",
+        subject=str(memo_id),
+        text=f"somebody else made credit memo {increment_id} on these lines: is it this return's refund?",
+        candidates=("this return", "something else"),
+    )
+
+
+def _not_ready(draft: _Draft) -> Iterable[Note]:
+    order = draft.reading.order
+    if order.state in _PASSING_STATES:
+        text = f"the order is {_PASSING_STATES[order.state]}; Magento refuses refunds until it is released"
+        yield Note(rule=f"wait.{order.state}", subject=order.increment_id, text=text)
+
+
+# --- calls: by stock decision, by invoice ---------------------------------------------------------------------------
+
+
+def _calls(
+    draft: _Draft, outstanding: tuple[Outstanding, ...], *, online: bool
+) -> tuple[tuple[_Call, ...], list[Question]]:
+    """One call per stock decision, and online one per invoice."""
+    questions: list[Question] = []
+    calls: list[_Call] = []
+    left = {
+        invoice.entity_id: {
+            item.line.item_id: units_left_on(invoice, item.line.item_id, draft.reading, draft.unsettled)
+            for item in outstanding
+        }
+        for invoice in refundable_invoices(draft.reading)
+    }
+    for restocks in (True, False):
+        group = tuple(item for item in outstanding if bool(item.restock) is restocks)
+        if not group:
+            continue
+        if not online:
+            calls.append(_Call(items=group))
+            continue
+        by_invoice: dict[int, list[Outstanding]] = {}
+        for item in group:
+            item_id = item.line.item_id
+            parts, rest = allocate(item.quantity, [(invoice_id, held[item_id]) for invoice_id, held in left.items()])
+            for invoice_id, taken in parts:
+                left[invoice_id][item_id] -= taken
+                by_invoice.setdefault(invoice_id, []).append(replace(item, quantity=taken))
+            if rest > 0:
+                text = f"{units(rest)} of '{item.line.sku}' fit on no paid invoice with a transaction; refund by hand"
+                questions.append(Question(code="no-invoice-holds-it", subject=item.line.sku, text=text))
+        calls += [_Call(items=tuple(by_invoice[key]), invoice_id=key) for key in sorted(by_invoice)]
+    return tuple(calls), questions
+
+
+# --- shipping and fees ----------------------------------------------------------------------------------------------
+
+
+def _with_shipping(
+    draft: _Draft, calls: tuple[_Call, ...]
+) -> tuple[tuple[_Call, ...], tuple[Note, ...], list[Question]]:
+    """Calls with their explicit shipping amounts, never more than the order and each call's invoice hold."""
+    order, store = draft.reading.order, draft.policy.store
+    amount, note = choose_shipping(
+        store.shipping_rule(order.shipping_method),
+        order,
+        returned_units=sum((call.shipped_units for call in calls), _shipped_units_given(draft)),
+        is_full_return=_is_full_return(draft, calls),
+        given=draft.given.shipping,
+        left=shipping_left(draft.reading, includes_tax=store.shipping_includes_tax),
+    )
+    rest = amount
+    shipped: list[_Call] = []
+    on_invoice: dict[int | None, Decimal] = {}
+    for index, call in enumerate(calls):
+        # Offline, one call takes it all; online, no call more than its invoice charged.
+        room = rest if call.invoice_id is None else on_invoice.get(call.invoice_id, _invoice_shipping(draft, call))
+        is_last = index == len(calls) - 1
+        wish = rest if is_last or call.invoice_id is not None else _share(amount, call, calls)
+        taken = min(wish, room, rest)
+        on_invoice[call.invoice_id] = room - taken
+        rest -= taken
+        shipped.append(replace(call, shipping=taken))
+    questions = []
+    if rest > 0:
+        text = (
+            f"{money(rest, order.base_currency)} of shipping fit on none of the invoices refunded; give it back by hand"
+        )
+        questions.append(Question(code="shipping-does-not-fit", subject=order.shipping_method, text=text))
+    return tuple(shipped), (note,), questions
+
+
+def _shipped_units_given(draft: _Draft) -> Decimal:
+    lines = [
+        line for line in draft.reading.order.lines if not line.is_virtual and not is_dummy(draft.reading.order, line)
+    ]
+    return sum((draft.given.units(line.item_id) for line in lines), ZERO)
+
+
+def _share(amount: Decimal, call: _Call, calls: tuple[_Call, ...]) -> Decimal:
+    """A call's part of the shipping by its units, in whole cents, so that a second planning finds the same rest."""
+    all_units = sum((each.shipped_units for each in calls), ZERO)
+    return (amount * call.shipped_units / all_units).quantize(_CENT, ROUND_HALF_UP) if all_units else ZERO
+
+
+def _invoice_shipping(draft: _Draft, call: _Call) -> Decimal:
+    invoice = draft.reading.invoice(call.invoice_id) if call.invoice_id is not None else None
+    if invoice is None:
+        return ZERO
+    return shipping_left_on(invoice, draft.reading, includes_tax=draft.policy.store.shipping_includes_tax)
+
+
+def _is_full_return(draft: _Draft, calls: tuple[_Call, ...]) -> bool:
+    """Whether after these calls no unit of the order is left to give back or to deliver."""
+    order = draft.reading.order
+    returned: dict[int, Decimal] = {}
+    for item in (item for call in calls for item in call.items):
+        returned[item.line.item_id] = returned.get(item.line.item_id, ZERO) + item.quantity
+    return all(
+        line.qty_invoiced >= line.qty_ordered - line.qty_canceled
+        and units_left(line, draft.reading, draft.unsettled) <= returned.get(line.item_id, ZERO)
+        for line in order.lines
+        if not is_dummy(order, line)
+    )
+
+
+def _with_fees(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ...], list[Question]]:
+    """The fees that this return's memos have not deducted yet, off the largest call: fees are cumulative."""
+    order = draft.reading.order
+    outstanding = draft.approved.event.fees - draft.given.fees
+    if outstanding <= 0 or not calls:
+        return calls, []
+    base_fee = (outstanding / order.base_to_order_rate).quantize(_CENT, ROUND_HALF_UP)
+    totals = [_predict(draft, _request(draft, call, part=99)).base_grand_total for call in calls]
+    largest = totals.index(max(totals))
+    if totals[largest] <= base_fee:
+        text = (
+            f"fees of {money(outstanding, order.currency)} are not less than the largest refund, "
+            f"{money(totals[largest], order.base_currency)}; settle them by hand"
+        )
+        return calls, [Question(code="fee-does-not-fit", subject="fees", text=text)]
+    return tuple(replace(call, fee=base_fee) if i == largest else call for i, call in enumerate(calls)), []
+
+
+# --- requests and the last checks -----------------------------------------------------------------------------------
+
+
+def _request(draft: _Draft, call: _Call, part: int) -> RefundRequest:
+    event = draft.approved.event
+    marker = Marker(stem=draft.stem, part=part, restocks=any(item.restock for item in call.items))
+    quantities: dict[int, Decimal] = {}
+    for item in call.items:
+        quantities[item.line.item_id] = quantities.get(item.line.item_id, ZERO) + item.quantity
+    online = call.invoice_id is not None
+    return RefundRequest(
+        route=Route.INVOICE if online else Route.ORDER,
+        order_id=draft.reading.order.entity_id,
+        invoice_id=call.invoice_id,
+        items=tuple(RequestItem(order_item_id=item_id, qty=quantities[item_id]) for item_id in sorted(quantities)),
+        shipping_amount=call.shipping,
+        adjustment_negative=call.fee,
+        return_to_stock=tuple(sorted({item_id for item in call.items for item_id in item.restock})),
+        # Online the e-mail is asked for afterwards: its failure must not roll back a refund that the gateway has paid.
+        notify=draft.policy.source.notify_customer and draft.approved.may_notify and not online,
+        marker=str(marker),
+        comment=comment_for(marker, return_id=event.return_id, source=draft.approved.source),
+    )
+
+
+def _predict(draft: _Draft, request: RefundRequest) -> PredictedTotals:
+    reading = draft.reading
+    prediction = predict(
+        reading.order,
+        reading.invoices,
+        reading.memos,
+        request,
+        shipping_includes_tax=draft.policy.store.shipping_includes_tax,
+    )
+    return prediction.totals
+
+
+def _refund(draft: _Draft, call: _Call, part: int) -> PlannedRefund:
+    request = _request(draft, call, part)
+    return PlannedRefund(request=request, predicted=_predict(draft, request))
+
+
+def _judged(draft: _Draft, refunds: tuple[PlannedRefund, ...], notes: tuple[Note, ...]) -> Plan:
+    """The plan refuses itself where its money does not fit, and asks where it is more than the merchant lets pass."""
+    questions = [*_question_totals(draft, refunds), *_question_invoices(draft, refunds)]
+    if questions:
+        return _plan(draft, Verdict.PERSON, refunds=refunds, notes=notes, questions=tuple(questions))
+    plan = _plan(draft, Verdict.REFUND, refunds=refunds, notes=notes)
+    limit = draft.policy.store.review_amount_over
+    if limit is not None and plan.base_total > limit and not plan.is_approved_by(draft.approved.approved_fingerprint):
+        currency = draft.reading.order.base_currency
+        text = f"{money(plan.base_total, currency)} is more than {money(limit, currency)}: somebody must say yes"
+        question = Question(code="amount-over-limit", subject=plan.return_id, text=text)
+        return replace(plan, verdict=Verdict.APPROVAL, questions=(question,))
+    return plan
+
+
+def _question_totals(draft: _Draft, refunds: tuple[PlannedRefund, ...]) -> Iterable[Question]:
+    order = draft.reading.order
+    for refund in refunds:
+        if min(refund.predicted.base_grand_total, refund.predicted.grand_total) <= 0:
+            # Magento 2.4.6 would accept it and call the gateway with zero, or with a negative amount.
+            text = f"the memo would total {money(refund.predicted.base_grand_total, order.base_currency)}; never sent"
+            yield Question(code="nothing-to-pay", subject=refund.request.marker, text=text)
+    given = max(order.base.refunded, sum((memo.base.grand_total for memo in draft.reading.memos), ZERO))
+    total = sum((refund.predicted.base_grand_total for refund in refunds), ZERO)
+    if given + total > order.base.paid:
+        text = (
+            f"{money(total, order.base_currency)} would be given back, and {money(order.base.paid - given)} "
+            "of what was paid is left; an adjustment or a refund by hand has used it up"
+        )
+        yield Question(code="more-than-paid", subject=order.increment_id, text=text)
+
+
+def _question_invoices(draft: _Draft, refunds: tuple[PlannedRefund, ...]) -> Iterable[Question]:
+    """No invoice gives back more money than it holds; Magento itself checks the order's total only."""
+    asked: dict[int, Decimal] = {}
+    for refund in refunds:
+        invoice_id = refund.request.invoice_id
+        if invoice_id is not None:
+            asked[invoice_id] = asked.get(invoice_id, ZERO) + refund.predicted.base_grand_total
+    for invoice_id, total in asked.items():
+        invoice = draft.reading.invoice(invoice_id)
+        left = money_left_on(invoice, draft.reading) if invoice is not None else ZERO
+        if total > left:
+            text = f"invoice {invoice_id} holds {money(left)}, and {money(total)} would be asked of it. Refund by hand"
+            yield Question(code="invoice-holds-less", subject=str(invoice_id), text=text)
