@@ -134,7 +134,7 @@ RULES: tuple[Rule, ...] = (
             'The "*" product is not part of the current creditmemo.',
             "The return to stock argument contains product item that is not part of the original order.",
         ),
-        because="a validator's text without its heading, as extensions rethrow it",
+        because="a validator's text without its heading: still a check that runs before the gateway is called",
     ),
     Rule(
         name="input",
