@@ -1,0 +1,1 @@
+"""The imperative shell: receive · process · execute · reconcile · worker. Read, decide, write, call."""

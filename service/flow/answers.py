@@ -1,0 +1,114 @@
+"""What people do: approve, retry, settle, replay, answer, stop. Each with a named actor, each in the journal.
+
+Command line and API call these and nothing below, so that both can do the same and neither more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.core.orders import Reading
+from service.core.plan import Plan
+from service.core.planning import plan_refunds
+from service.core.returns import ApprovedReturn, ReturnEvent
+from service.errors import BadRequest
+from service.flow.reading import read_around, read_order
+from service.magento.refunds import refund_body
+from service.runtime import Runtime
+from service.settings import SourceSettings
+from service.store import RefundRow, Settlement
+
+
+def approve(runtime: Runtime, return_id: int, fingerprint: str, actor: str) -> None:
+    """Say yes to exactly the plan that was shown; Conflict if planning has given another since."""
+    now = runtime.clock()
+    runtime.store.returns.approve(return_id, fingerprint, _named(actor), now)
+    runtime.store.inbox.wake(return_id=return_id, now=now, actor=actor)
+
+
+def retry(runtime: Runtime, return_id: int, actor: str) -> None:
+    """Plan and carry on now, without waiting for the back-off."""
+    runtime.store.inbox.wake(return_id=return_id, now=runtime.clock(), actor=_named(actor))
+
+
+def replay(runtime: Runtime, delivery_id: int, actor: str) -> None:
+    """Read a stored delivery again, from its bytes. Harmless: what was given back stays given back."""
+    runtime.store.inbox.wake(delivery_id=delivery_id, now=runtime.clock(), actor=_named(actor))
+
+
+def settle(
+    runtime: Runtime, refund_id: int, settlement: Settlement, actor: str, *, memo_id: int | None = None, text: str = ""
+) -> RefundRow:
+    """Say what became of a call that nobody could find out about; Conflict unless it is unknown."""
+    return runtime.store.refunds.settle(
+        refund_id, settlement, memo_id=memo_id, actor=_named(actor), text=text, now=runtime.clock()
+    )
+
+
+def answer_memo(runtime: Runtime, return_id: int, memo_id: int, actor: str, *, is_this_return: bool) -> None:
+    """Say whether somebody else's credit memo gave back this very return."""
+    now = runtime.clock()
+    runtime.store.returns.answer_memo(return_id, memo_id, is_this_return=is_this_return, actor=_named(actor), now=now)
+    runtime.store.inbox.wake(return_id=return_id, now=now, actor=actor)
+
+
+def stop(runtime: Runtime, scope: str, actor: str, reason: str) -> None:
+    """Stop all sends, those of "store:NAME" or those of "source:NAME"; intake and planning go on."""
+    runtime.store.switches.stop(_scope(runtime, scope), _named(actor), reason, runtime.clock())
+
+
+def go(runtime: Runtime, scope: str, actor: str) -> None:
+    runtime.store.switches.go(_scope(runtime, scope), _named(actor), runtime.clock())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DryRun:
+    """A plan that nothing came of, and the exact bodies and addresses that would have been sent."""
+
+    plan: Plan
+    reading: Reading
+    urls: tuple[str, ...]
+    bodies: tuple[dict[str, object], ...]
+
+
+def dry_run(runtime: Runtime, source: SourceSettings, event: ReturnEvent) -> DryRun:
+    """Plan an event against the real store as if it had just arrived; nothing is stored or sent.
+
+    All of invoices and memos is read, so the plan is the one that a careful look gives.
+    """
+    store, magento = runtime.store_of(source), runtime.magento[source.store]
+    order = read_order(magento, event.order)
+    reading = read_around(magento, store, order, memos_matter=True)
+    now = runtime.clock()
+    approved = ApprovedReturn(
+        namespace=source.namespace,
+        instance=store.instance,
+        source=source.name,
+        event=event,
+        known_since=min(event.occurred_at or now, now),
+    )
+    unsettled = runtime.store.refunds.unsettled(store.instance, order.entity_id)
+    asked = [row.request for row in unsettled if row.request is not None]
+    plan = plan_refunds(approved, reading, runtime.policy_of(source), unsettled=asked)
+    requests = [refund.request for refund in plan.refunds]
+    return DryRun(
+        plan=plan,
+        reading=reading,
+        urls=tuple(magento.refund_url(request) for request in requests),
+        bodies=tuple(refund_body(request) for request in requests),
+    )
+
+
+def _named(actor: str) -> str:
+    if not actor.strip():
+        raise BadRequest("an action needs the name of who does it (--actor NAME)")
+    return actor.strip()
+
+
+def _scope(runtime: Runtime, scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    known = {"store": runtime.settings.stores, "source": runtime.settings.sources}
+    if scope == "all" or (kind in known and name in known[kind]):
+        return scope
+    names = ["all", *(f"store:{name}" for name in known["store"]), *(f"source:{name}" for name in known["source"])]
+    raise BadRequest(f"'{scope}' can't be stopped; one of: {', '.join(names)}", scope=scope)

@@ -1,0 +1,197 @@
+"""A refund, at most once: the eight steps, in order, each committed before the next.
+
+1 take the order's slot · 2 reconcile if it was ever sent, then read and plan · 3 commit `sending` · 4 the reading must
+be fresh · 5 one POST · 6 classify · 7 unknown waits and is looked for · 8 read the memo back. A loop around them: while
+the difference is not empty, its first refund is made and the order is read again, so that no plan outlives what it was
+made from. The states and their moves stand in core/lifecycle.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.core.lifecycle import DeliveryState, RefundState
+from service.core.marker import memo_with
+from service.core.orders import Reading
+from service.core.plan import Plan, Question, Verdict
+from service.core.planning import plan_refunds
+from service.core.returns import ApprovedReturn
+from service.core.wording import money
+from service.flow.confirm import confirm_pending
+from service.flow.outcome import Ended
+from service.flow.reading import read_around, read_order
+from service.flow.reconcile import resolve_unknown
+from service.flow.work import Work
+from service.magento.outcomes import OutcomeKind
+from service.magento.refunds import refund_body, refund_path
+from service.runtime import Runtime
+from service.settings import Mode, SourceSettings
+from service.store import Claim, RefundRow, ReturnCase
+
+# A return becomes at most two memos per invoice; more rounds than this mean that something goes in circles.
+_ROUNDS = 20
+
+#: How soon a stopped delivery looks whether it may go on.
+_STOPPED_SECONDS = 30
+
+# The lease outlives the call by this much, so that its outcome can be written by the one who saw it.
+_AFTER_CALL_SECONDS = 60
+
+
+def refund_return(runtime: Runtime, claim: Claim, source: SourceSettings, case: ReturnCase) -> Ended:
+    """Plan and refund, one call at a time, until nothing is outstanding or something must be waited for.
+
+    Raises OrderBusy, LeaseLost, and what reading from Magento raises; the store holds everything to go on from there.
+    """
+    for _ in range(_ROUNDS):
+        work = Work(runtime=runtime, claim=claim, source=source, case=runtime.store.returns.case(case.id))
+        ended = confirm_pending(work) or _next_refund(work)
+        if ended is not None:
+            return ended
+    return Ended.needs_person("going-in-circles", f"{_ROUNDS} refunds were planned and the return is still not settled")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Planned:
+    row: RefundRow
+    reading: Reading
+    plan: Plan
+    read_at: datetime
+
+
+def _next_refund(work: Work) -> Ended | None:
+    """One round of the eight steps; None: go round again."""
+    row = work.store.refunds.take_slot(work.claim, work.case, work.order, work.now())
+    if row.state in (RefundState.SENDING, RefundState.UNKNOWN):
+        return resolve_unknown(work, row)
+    planned = _read_and_plan(work, row)
+    if planned is None:
+        return None
+    return _held_back(work, planned) or _send(work, planned)
+
+
+def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
+    """Step 2: one reading under the slot, and the plan made from it, saved. None: an earlier call turned out done."""
+    read_at = work.now()
+    order = read_order(work.magento, work.order)
+    row = work.store.refunds.bind_order(work.claim, row.id, order.entity_id, order.increment_id, work.now())
+    memos_matter = row.sends > 0 or any(other.sends > 0 for other in work.store.refunds.of_return(work.case.id))
+    reading = read_around(work.magento, work.settings, order, memos_matter=memos_matter)
+    if row.sends and row.marker and (memo := memo_with(row.marker, reading.memos)):
+        work.store.refunds.mark_done(work.claim, row.id, memo.entity_id, work.now(), stock_proven=False)
+        return None
+    unsettled = work.store.refunds.unsettled(work.case.instance, order.entity_id)
+    approved = ApprovedReturn(
+        namespace=work.case.namespace,
+        instance=work.case.instance,
+        source=work.case.source,
+        event=work.case.event,
+        known_since=work.case.first_occurred_at,
+        memo_answers=work.case.memo_answers,
+        may_notify=row.sends == 0,
+        approved_fingerprint=work.case.approved_fingerprint,
+    )
+    plan = plan_refunds(
+        approved,
+        reading,
+        work.runtime.policy_of(work.source),
+        unsettled=[other.request for other in unsettled if other.request is not None and other.id != row.id],
+    )
+    bodies = tuple(refund_body(refund.request) for refund in plan.refunds)
+    rows = work.store.returns.save_plan(work.claim, work.case.id, row.id, plan, bodies=bodies, now=work.now())
+    return _Planned(row=rows[0] if rows else row, reading=reading, plan=plan, read_at=read_at)
+
+
+# --- reasons not to send --------------------------------------------------------------------------------------------
+
+
+def _held_back(work: Work, planned: _Planned) -> Ended | None:
+    """What the plan, the mode, the switches or the caps say against sending; None: nothing does."""
+    plan = planned.plan
+    if plan.verdict is Verdict.NOTHING:
+        return Ended.done(plan.notes[-1].text, code="nothing-left")
+    if plan.verdict is Verdict.PERSON:
+        return Ended.needs_person(plan.questions[0].code, _all_said(plan.questions))
+    if plan.verdict is Verdict.WAIT:
+        return Ended.later("magento-not-ready", plan.notes[-1].text)
+    if Mode.SHADOW in (work.settings.mode, work.source.mode):
+        total = money(plan.base_total, plan.base_currency)
+        return Ended(
+            state=DeliveryState.SHADOWED,
+            code="shadow",
+            reason=f"shadow mode: {len(plan.refunds)} refund(s) of {total} planned, nothing was sent",
+        )
+    if plan.verdict is Verdict.APPROVAL:
+        return Ended.needs_person(plan.questions[0].code, _all_said(plan.questions))
+    if (switch := work.store.switches.stopped_for(work.settings.name, work.source.name)) is not None:
+        due_at = work.now() + timedelta(seconds=_STOPPED_SECONDS)
+        said = f"all sends for {switch.scope} were stopped by {switch.actor}: {switch.reason or 'no reason given'}"
+        return Ended.waiting("stopped", said, due_at)
+    return _over_cap(work, plan)
+
+
+def _all_said(questions: tuple[Question, ...]) -> str:
+    return "; ".join(question.text for question in questions)
+
+
+def _over_cap(work: Work, plan: Plan) -> Ended | None:
+    """The day's limits of the store: a leaked secret equals money, so above them a person must say yes."""
+    if plan.is_approved_by(work.case.approved_fingerprint):
+        return None
+    midnight = work.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    refunds, store, source = work.store.refunds, work.settings, work.source
+    for owner, caps, sent in (
+        (f"store {store.name}", store.caps, refunds.sent_since(midnight, store=store.name)),
+        (f"source {source.name}", source.caps, refunds.sent_since(midnight, source=source.name)),
+    ):
+        first = plan.refunds[0].predicted.base_grand_total
+        if caps.refunds is not None and sent.refunds + 1 > caps.refunds:
+            return Ended.needs_person(
+                "daily-cap", f"{owner} has made its {caps.refunds} refunds of the day; approve it"
+            )
+        if caps.amount is not None and sent.base_total + first > caps.amount:
+            limit, total = money(caps.amount, plan.base_currency), money(sent.base_total + first)
+            return Ended.needs_person("daily-cap", f"{owner} would reach {total} today, over its {limit}; approve it")
+    return None
+
+
+# --- the call -------------------------------------------------------------------------------------------------------
+
+
+def _send(work: Work, planned: _Planned) -> Ended | None:
+    """Steps 3 to 6. None: it is done, or the reading went stale; go round again."""
+    refunds, settings = work.store.refunds, work.settings
+    request = planned.plan.refunds[0].request
+    send_by = planned.read_at + timedelta(seconds=settings.send_deadline_seconds)
+    lease_seconds = settings.refund_read_timeout_seconds + settings.send_deadline_seconds + _AFTER_CALL_SECONDS
+    claim = work.store.inbox.extend(work.claim, work.now(), lease_seconds)
+    if work.now() > send_by:
+        return None
+
+    attempt_id = refunds.mark_sending(claim, planned.row.id, work.now(), refund_path(request))
+    outcome = work.magento.send_refund(request, may_send=lambda: work.now() <= send_by)
+    refunds.record_answer(attempt_id, work.now(), outcome.kind, outcome.status, outcome.message)
+
+    now = work.now()
+    if outcome.kind is OutcomeKind.DONE and outcome.memo_id is not None:
+        refunds.mark_done(claim, planned.row.id, outcome.memo_id, now, stock_proven=True)
+        return confirm_pending(work) or _finished(work, planned)
+    if outcome.kind is OutcomeKind.REFUSED:
+        refunds.mark_refused(claim, planned.row.id, now, outcome.message)
+        return Ended.needs_person("refused", f"Magento refused: {outcome.message}")
+    if outcome.kind is OutcomeKind.NOT_SENT:
+        refunds.mark_not_sent(claim, planned.row.id, now, outcome.message)
+        return Ended.later("not-sent", outcome.message, at_least_seconds=outcome.retry_after_seconds or 0)
+    settle_at = now + timedelta(seconds=settings.settle_seconds)
+    refunds.mark_unknown(claim, planned.row.id, now, settle_at, outcome.message)
+    return Ended.later("unknown", f"whether Magento refunded is not known yet ({outcome.message})")
+
+
+def _finished(work: Work, planned: _Planned) -> Ended | None:
+    """Done without another reading where the plan held this one refund only."""
+    if len(planned.plan.refunds) > 1:
+        return None
+    row = work.store.refunds.row(planned.row.id)
+    total = money(planned.plan.base_total, planned.plan.base_currency)
+    return Ended.done(f"credit memo {row.memo_id}: {total} given back")

@@ -1,0 +1,121 @@
+"""One claimed delivery, start to finish; reads like the table "one webhook, step by step" in docs/architecture.md.
+
+Safe to run again at any point: what was done is found in the store and in Magento, and the difference is what is left.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from service.core.lifecycle import SLOT_STATES, DeliveryState
+from service.core.returns import Ignored
+from service.errors import (
+    MagentoError,
+    MagentoUnavailable,
+    NotFound,
+    OrderBusy,
+    Unreadable,
+)
+from service.flow.execute import refund_return
+from service.flow.outcome import Ended
+from service.runtime import Runtime
+from service.settings import SourceSettings
+from service.sources import Limits, parse
+from service.store import Claim, EventClash, ReturnCase, format_id
+
+
+def process_delivery(runtime: Runtime, claim: Claim) -> Ended:
+    """Carry one claimed delivery as far as it can go today, and write down how far that was."""
+    ended = _carry(runtime, claim)
+    runtime.store.inbox.finish(
+        claim,
+        ended.state,
+        runtime.clock(),
+        due_at=ended.due_at,
+        reason_code=ended.code,
+        reason=ended.reason,
+    )
+    if ended.state is DeliveryState.NEEDS_PERSON:
+        subject = format_id("delivery", claim.delivery.id)
+        runtime.notifier.needs_person(subject=subject, code=ended.code, reason=ended.reason)
+    return ended
+
+
+def _carry(runtime: Runtime, claim: Claim) -> Ended:
+    source = runtime.settings.sources.get(claim.delivery.source)
+    if source is None:
+        return Ended.needs_person("source-gone", f"source '{claim.delivery.source}' is not configured any more")
+    try:
+        limits = Limits(json_depth=runtime.settings.service.max_json_depth)
+        event = parse(source, claim.delivery.body, tuple(claim.delivery.headers.items()), limits)
+    except Unreadable as error:
+        return Ended(state=DeliveryState.UNREADABLE, code="unreadable", reason=error.message)
+    if isinstance(event, Ignored):
+        return Ended(state=DeliveryState.IGNORED, code="ignored", reason=event.reason)
+
+    store = runtime.store_of(source)
+    now = runtime.clock()
+    namespace = runtime.store.returns.frozen_namespace(source.name, source.namespace, now)
+    try:
+        case = runtime.store.returns.record_event(
+            claim, event, namespace=namespace, instance=store.instance, store=store.name, now=now
+        )
+    except EventClash as error:
+        return Ended.needs_person("event-clash", error.message)
+    if (since := store.policy.ignore_returns_before) is not None and case.first_occurred_at < since:
+        return Ended(
+            state=DeliveryState.IGNORED,
+            code="before-start",
+            reason=f"of {case.first_occurred_at:%Y-%m-%d}, before the store's ignore_returns_before = {since:%Y-%m-%d}",
+        )
+    if not case.is_newest and not _holds_a_slot(runtime, claim, case):
+        newest = format_id("delivery", case.event_delivery_id)
+        return Ended(state=DeliveryState.DONE, code="older", reason=f"{newest} says more recently what is approved")
+    return _refund(runtime, claim, source, case)
+
+
+def _holds_a_slot(runtime: Runtime, claim: Claim, case: ReturnCase) -> bool:
+    rows = runtime.store.refunds.of_return(case.id)
+    return any(row.delivery_id == claim.delivery.id and row.state in SLOT_STATES for row in rows)
+
+
+def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: ReturnCase) -> Ended:
+    """Refund what is outstanding; whatever Magento could not tell us becomes a wait or a question."""
+    try:
+        ended = refund_return(runtime, claim, source, case)
+    except OrderBusy as error:
+        ended = Ended.later(error.kind, error.message)
+    except MagentoUnavailable as error:
+        ended = Ended.later(error.kind, error.message, at_least_seconds=error.retry_after_seconds or 0)
+    except (NotFound, MagentoError) as error:
+        ended = Ended.needs_person(error.kind, error.message)
+    if ended.state is DeliveryState.WAITING and ended.due_at is None:
+        ended = _again(runtime, claim, ended.code, ended.reason, at_least_seconds=ended.at_least_seconds)
+    runtime.store.returns.flag(
+        case.id,
+        claim,
+        needs_person=ended.state is DeliveryState.NEEDS_PERSON,
+        reason_code=ended.code,
+        reason=ended.reason,
+        now=runtime.clock(),
+    )
+    return ended
+
+
+def _again(runtime: Runtime, claim: Claim, code: str, reason: str, *, at_least_seconds: float = 0) -> Ended:
+    """Due again after a back-off; after the last try a person is asked, because waiting for ever is losing."""
+    service = runtime.settings.service
+    now = runtime.clock()
+    if now - claim.delivery.received_at > timedelta(seconds=service.retry_give_up_after_seconds):
+        return Ended.needs_person(code, f"given up after {claim.delivery.attempts} tries: {reason}")
+    return Ended(
+        state=DeliveryState.WAITING, code=code, reason=reason, due_at=now + backoff(runtime, claim, at_least_seconds)
+    )
+
+
+def backoff(runtime: Runtime, claim: Claim, at_least_seconds: float = 0) -> timedelta:
+    """The pause after this try: growing by a factor, limited, and never shorter than Magento asked for."""
+    service = runtime.settings.service
+    tries = min(max(claim.delivery.attempts - 1, 0), 30)
+    seconds = min(service.retry_first_seconds * service.retry_factor**tries, service.retry_max_seconds)
+    return timedelta(seconds=max(seconds, at_least_seconds))

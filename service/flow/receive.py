@@ -1,0 +1,48 @@
+"""One delivery at the door: verify over the raw bytes, store durably, and only then let the sender forget it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.errors import TooLarge, Unauthentic
+from service.runtime import Runtime
+from service.sources import verify
+from service.store import NewDelivery, Received
+
+#: What a later look at a delivery needs; signatures and addresses are not kept.
+_KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp", "user-agent")
+
+
+def receive(runtime: Runtime, source_name: str, raw: bytes, headers: Sequence[tuple[str, str]]) -> Received:
+    """Store one delivery and say under which id.
+
+    Raises UnknownSource, TooLarge, Unauthentic (each counted and shown without its body) and StoreUnavailable, after
+    which nothing is stored and the sender must try again.
+    """
+    source = runtime.source(source_name)
+    now = runtime.clock()
+    try:
+        _check_size(raw, source.max_body_bytes)
+        verified = verify(source, raw, headers, now)
+    except (TooLarge, Unauthentic) as refused:
+        refuse(runtime, source_name, refused, size_bytes=len(raw))
+        raise
+    return runtime.store.inbox.receive(
+        NewDelivery(
+            source=source.name,
+            delivery_key=verified.delivery_key,
+            body=raw,
+            headers={name.lower(): value for name, value in headers if name.lower() in _KEPT_HEADERS},
+            received_at=now,
+        )
+    )
+
+
+def refuse(runtime: Runtime, source_name: str, error: TooLarge | Unauthentic, *, size_bytes: int) -> None:
+    """Count a refused delivery, so that a wrongly rotated secret is seen before the sender gives up."""
+    runtime.store.refusals.count(source_name, error.status, error.message, size_bytes, runtime.clock())
+
+
+def _check_size(raw: bytes, limit: int) -> None:
+    if len(raw) > limit:
+        raise TooLarge(f"the body has {len(raw)} bytes, the limit is {limit} (max_body_bytes)", size_bytes=len(raw))

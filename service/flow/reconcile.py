@@ -1,0 +1,67 @@
+"""What became of a call that we lost sight of: look for its marker, and never guess with money.
+
+An early look may find the memo; only a look after `settle_seconds` proves that there is none, because a client that
+gives up does not stop Magento. Not found and offline: nothing moved, it may be sent again. Not found and online: the
+gateway may have paid before Magento rolled back, and no answer tells the two apart, so a person looks there.
+Source: recordings/gateway-slow-client-timeout.json, concurrent-identical-online.json.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from service.core.lifecycle import RefundState
+from service.core.marker import memo_with
+from service.core.plan import Route
+from service.flow.outcome import Ended
+from service.flow.work import Work
+from service.store import RefundRow, format_id
+
+#: Offline, the same refund is sent at most this often; then something is wrong that repeating does not mend.
+MAX_SENDS = 3
+
+
+def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
+    """Find out what became of a call whose outcome is not known. None: found out, go on from there."""
+    refunds = work.store.refunds
+    if row.state is RefundState.SENDING:
+        row = _found_sending(work, row)
+    assert row.order_entity_id is not None, "a refund is sent for a known order"
+    assert row.marker is not None, "a refund is sent with a marker"
+    memo = memo_with(row.marker, work.magento.read_memos(row.order_entity_id))
+    now = work.now()
+    if memo is not None:
+        refunds.mark_done(work.claim, row.id, memo.entity_id, now, stock_proven=False)
+        return None
+    if row.settle_at is None or now < row.settle_at:
+        return Ended.later(
+            "unknown", f"not found in Magento yet; settled at {row.settle_at:%H:%M:%S} UTC: {row.reason}"
+        )
+    if row.route is Route.ORDER and row.sends < MAX_SENDS:
+        refunds.mark_resend(work.claim, row.id, now, "offline, and no memo carries its marker: nothing happened")
+        return None
+    return _ask_a_person(work, row)
+
+
+def _found_sending(work: Work, row: RefundRow) -> RefundRow:
+    """A row left in `sending` by a worker that died, or was too slow: from here on its outcome is unknown."""
+    sent_at = row.sent_at or work.now()
+    settle_at = sent_at + timedelta(seconds=work.settings.settle_seconds)
+    reason = "the worker that sent it did not say what came back"
+    return work.store.refunds.mark_unknown(work.claim, row.id, work.now(), settle_at, reason)
+
+
+def _ask_a_person(work: Work, row: RefundRow) -> Ended:
+    name = format_id("refund", row.id)
+    if row.route is Route.INVOICE:
+        code = "unknown-online"
+        text = (
+            f"{name}: no memo carries {row.marker}, but the gateway may have paid ({row.reason}). Look there for "
+            f"{row.predicted_base_total} {row.base_currency} and say: refundry settle {name} "
+            "--memo N | --paid-no-memo | --not-paid"
+        )
+    else:
+        code = "unknown-offline"
+        text = f"{name}: sent {row.sends} times and no memo carries {row.marker} ({row.reason}); see Magento's logs"
+    work.store.refunds.flag(row.id, work.claim, needs_person=True, reason_code=code, reason=text, now=work.now())
+    return Ended.needs_person(code, text)

@@ -1,0 +1,128 @@
+"""The worker: claim, process, back off; threads of one process, any number of processes.
+
+A process of its own, never a thread inside gunicorn's workers: those are forked, timed out and restarted with refunds
+in flight. On SIGTERM nothing new is claimed and what is in flight is finished; what cannot be finished in time is found
+by the next worker when the lease ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from types import FrameType
+
+from service.core.lifecycle import DeliveryState
+from service.errors import Conflict, LeaseLost, StoreUnavailable
+from service.flow.process import backoff, process_delivery
+from service.runtime import Runtime
+from service.store import Claim, format_id
+
+_log = logging.getLogger("refundry.worker")
+
+#: A delivery that fails by a fault of ours this often stops holding a worker and waits for a person.
+_TRIES_OF_A_FAULT = 5
+
+#: While the database cannot be reached: long enough not to storm it, short enough to be back at once.
+_STORE_PAUSE_SECONDS = 2.0
+
+# Beats are written this often; readiness calls a worker dead after several.
+_BEAT_SECONDS = 10.0
+
+
+class Worker:
+    """One process's threads. `run` returns after `stop`, with nothing in flight."""
+
+    def __init__(self, runtime: Runtime, *, name: str | None = None) -> None:
+        self._runtime = runtime
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        threads = [
+            threading.Thread(target=self._loop, args=(f"{self.name}/{number}",), name=f"worker-{number}")
+            for number in range(1, self._runtime.settings.service.worker_threads + 1)
+        ]
+        _log.info("worker started", extra={"worker": self.name, "threads": len(threads)})
+        for thread in threads:
+            thread.start()
+        while not self._stopping.wait(_BEAT_SECONDS if self._beat() else _STORE_PAUSE_SECONDS):
+            pass
+        for thread in threads:
+            thread.join()
+        _log.info("worker stopped", extra={"worker": self.name})
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def stop_on_signals(self) -> None:
+        """SIGTERM and SIGINT: finish what is in flight, claim nothing more."""
+
+        def on_signal(_signum: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        signal.signal(signal.SIGTERM, on_signal)
+        signal.signal(signal.SIGINT, on_signal)
+
+    def _beat(self) -> bool:
+        try:
+            self._runtime.store.beat(self.name, self._runtime.clock())
+        except StoreUnavailable as error:
+            _log.warning("database not available", extra={"reason": error.message})
+            return False
+        return True
+
+    def _loop(self, name: str) -> None:
+        while not self._stopping.is_set():
+            try:
+                worked = work_once(self._runtime, name)
+            except StoreUnavailable as error:
+                _log.warning("database not available", extra={"worker": name, "reason": error.message})
+                self._stopping.wait(_STORE_PAUSE_SECONDS)
+                continue
+            if not worked:
+                self._stopping.wait(self._runtime.settings.service.poll_seconds)
+
+
+def work_once(runtime: Runtime, worker: str) -> bool:
+    """Claim one due delivery and carry it; False when none was due. Only StoreUnavailable gets out."""
+    service = runtime.settings.service
+    claim = runtime.store.inbox.claim(worker, runtime.clock(), service.lease_seconds)
+    if claim is None:
+        return False
+    extra = {
+        "delivery": format_id("delivery", claim.delivery.id),
+        "worker": worker,
+        "attempt": claim.delivery.attempts,
+    }
+    try:
+        ended = process_delivery(runtime, claim)
+        _log.info("delivery carried", extra={**extra, "state": ended.state.value, "code": ended.code})
+    except LeaseLost as error:
+        _log.warning("lease lost, another worker goes on", extra={**extra, "reason": error.message})
+    except StoreUnavailable:
+        raise
+    except Exception:  # noqa: BLE001 -- the one place: a fault of ours in one delivery must not hold up the others
+        _log.exception("fault while carrying a delivery", extra=extra)
+        _put_aside(runtime, claim)
+    return True
+
+
+def _put_aside(runtime: Runtime, claim: Claim) -> None:
+    """Give a delivery back after a fault of ours; one with a refund in flight is left to its lease, and found there."""
+    now = runtime.clock()
+    is_hopeless = claim.delivery.attempts >= _TRIES_OF_A_FAULT
+    reason = f"this service failed on it {claim.delivery.attempts} times; its log says how" if is_hopeless else "failed"
+    try:
+        runtime.store.inbox.finish(
+            claim,
+            DeliveryState.NEEDS_PERSON if is_hopeless else DeliveryState.WAITING,
+            now,
+            due_at=None if is_hopeless else now + backoff(runtime, claim),
+            reason_code="fault",
+            reason=reason,
+        )
+    except (LeaseLost, Conflict) as error:
+        _log.warning("left to its lease", extra={"reason": error.message})
