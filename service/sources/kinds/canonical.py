@@ -1,0 +1,144 @@
+"""The canonical event: the one form of body that every sender can be brought to.
+
+What an event asks for beyond a refund of money is kept in `unsupported`, for the plan to ask a person about; amounts
+that the sender computed are not read: Magento computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from marshmallow import ValidationError
+
+from service.core.policy import SourcePolicy
+from service.core.returns import Ignored, OrderReference, ReturnedPart, ReturnEvent, ReturnLine
+from service.sources.base import MAX_ID_LENGTH, Limits
+from service.sources.json_body import read_json_object
+from service.sources.kinds.canonical_body import EVENT_ALIASES, EVENT_SCHEMA, renamed, shape_body
+from service.sources.unreadable import Body, explain, line_named, shown, unreadable
+
+#: What we do by ourselves; another word goes to a person.
+SUPPORTED = {"resolution": "refund", "refund_destination": "original_payment", "quantity_semantics": "cumulative"}
+
+
+def parse(policy: SourcePolicy, raw: bytes, limits: Limits) -> ReturnEvent | Ignored:
+    """What a canonical body says; Unreadable names path, value and remedy."""
+    body = renamed(read_json_object(raw, limits), EVENT_ALIASES, "")
+    event_type = body.get("type")
+    if not isinstance(event_type, str) or not event_type.strip():
+        raise unreadable("type", event_type, "not an event type", 'Send a string, as "return.approved"')
+    event_type = event_type.strip().lower()
+    if event_type not in policy.refund_on:
+        return Ignored(reason=f"type {shown(event_type)} is not in refund_on", event_id=_told_id(body))
+    if _is_test(body):
+        return Ignored(reason="is_test: the sender is trying out", event_id=_told_id(body))
+    shaped = shape_body(body, event_type, limits)
+    try:
+        read = EVENT_SCHEMA.load(shaped)
+    except ValidationError as error:
+        raise explain(EVENT_SCHEMA, shaped, error.messages_dict) from error
+    return _event(read, shaped, event_type)
+
+
+def _event(read: Body, shaped: Body, event_type: str) -> ReturnEvent:
+    fees = sum((fee["amount"] for fee in read.get("fees", ())), Decimal(0))
+    if fees and "currency" not in read:
+        raise unreadable("currency", None, "missing, and there are fees", 'Send the order\'s currency, as "EUR"')
+    return ReturnEvent(
+        event_id=read["id"],
+        type=event_type,
+        return_id=read["returned"]["id"],
+        order=_order(read["order"]),
+        lines=tuple(_line(line, index) for index, line in enumerate(read["lines"])),
+        fees=fees,
+        currency=read.get("currency"),
+        occurred_at=read.get("occurred_at"),
+        unsupported=tuple(_unsupported(read, shaped)),
+    )
+
+
+def _order(order: Body) -> OrderReference:
+    if len(order) != 1:
+        raise unreadable(
+            "order",
+            order,
+            "names the order in two ways" if order else "does not name the order",
+            "Send increment_id (a string) or entity_id, one of them",
+        )
+    return OrderReference(**order)
+
+
+def _line(line: Body, index: int) -> ReturnLine:
+    if not ({"sku", "order_item_id", "external_line_id"} & line.keys()):
+        raise unreadable(
+            f"lines[{index}]", line, "does not say what was returned", "Send order_item_id, external_line_id or sku"
+        )
+    return ReturnLine(
+        sku=line.get("sku"),
+        order_item_id=line.get("order_item_id"),
+        external_line_id=line.get("external_line_id"),
+        parts=_parts(line, index),
+        reason=line.get("reason", ""),
+    )
+
+
+def _parts(line: Body, index: int) -> tuple[ReturnedPart, ...]:
+    quantity: Decimal | None = line.get("quantity")
+    splits = line.get("splits", ())
+    total = sum((split["quantity"] for split in splits), Decimal(0)) if splits else quantity
+    if total is None:
+        remedy = 'Send a decimal string above 0, as "1"'
+        raise unreadable(f"lines[{index}].quantity", None, "missing", remedy, of=line_named(line))
+    if quantity is not None and total != quantity:
+        problem = f"come to {total}, the line says {quantity}"
+        raise unreadable(f"lines[{index}].splits", splits, problem, "Send splits that add up", of=line_named(line))
+    # Goods that stay with the customer cannot go back to the shelf, whatever their disposition says.
+    if line.get("keep_item"):
+        return (ReturnedPart(quantity=total, disposition=""),)
+    disposition = line.get("disposition", "")
+    if not splits:
+        return (ReturnedPart(quantity=total, disposition=disposition),)
+    return tuple(
+        ReturnedPart(quantity=split["quantity"], disposition=split.get("disposition") or disposition)
+        for split in splits
+    )
+
+
+def _unsupported(read: Body, shaped: Body) -> Iterator[str]:
+    """What a person must decide: another resolution than money back, another order, quantities that are not sums."""
+    if (semantics := read.get("quantity_semantics") or "cumulative") != SUPPORTED["quantity_semantics"]:
+        yield f"quantity_semantics {semantics!r}"
+    for number, (line, sent) in enumerate(zip(read["lines"], shaped["lines"], strict=True), start=1):
+        for key in ("resolution", "refund_destination"):
+            word = line.get(key) or read.get(key) or SUPPORTED[key]
+            if word != SUPPORTED[key]:
+                yield f"line {number}: {key} {word!r}"
+        if "order" in sent and not _same_order(sent["order"], shaped["order"]):
+            yield f"line {number}: belongs to another order"
+    totals = shaped.get("totals")
+    for key in ("store_credit", "exchange_credit"):
+        credit = totals.get(key) if isinstance(totals, dict) else None
+        if credit is not None and str(credit).strip("0.") != "":
+            yield f"totals.{key} {shown(credit)}"
+    discrepancies = shaped.get("discrepancies")
+    for discrepancy in discrepancies if isinstance(discrepancies, list) else ():
+        yield f"discrepancy {shown(discrepancy)}"
+
+
+def _same_order(one: object, other: Body) -> bool:
+    return isinstance(one, dict) and all(
+        str(value) == str(other.get(key)) for key, value in one.items() if key in {"increment_id", "entity_id"}
+    )
+
+
+def _is_test(body: Body) -> bool:
+    is_test = body.get("is_test", False)
+    if not isinstance(is_test, bool):
+        raise unreadable("is_test", is_test, "not true or false", "Send true or false, or leave it out")
+    return is_test
+
+
+def _told_id(body: Body) -> str | None:
+    told = body.get("id")
+    return told if isinstance(told, str) and told.isprintable() and 0 < len(told) <= MAX_ID_LENGTH else None
