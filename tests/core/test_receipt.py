@@ -1,0 +1,63 @@
+"""A memo is trusted only when it says what was asked; each kind of difference is named."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from service.core.plan import PredictedTotals, RefundRequest, RequestItem, Route
+from service.core.receipt import compare
+from tests.core.builders import BAG, a_memo
+
+MARKER = "RR-AAAAAAAAAAAAAAAA-01R"
+ASKED = RefundRequest(
+    route=Route.INVOICE,
+    order_id=269,
+    invoice_id=315,
+    items=(RequestItem(order_item_id=BAG, qty=Decimal(2)),),
+    shipping_amount=Decimal(0),
+    notify=False,
+    marker=MARKER,
+    comment=f"Return RMA-1001 (warehouse) {MARKER}",
+)
+PREDICTED = PredictedTotals(base_grand_total=Decimal(28), grand_total=Decimal(28))
+AS_ASKED = replace(
+    a_memo(509, {BAG: 2}, total="28", invoice_id=315, comments=(ASKED.comment,)), transaction_id="sbx-refund-1"
+)
+
+
+def whats(memo):
+    return [difference.what for difference in compare(ASKED, PREDICTED, memo)]
+
+
+def test_a_memo_that_says_what_was_asked_has_no_differences():
+    assert compare(ASKED, PREDICTED, AS_ASKED) == ()
+
+
+def test_the_silent_clamp_of_the_invoice_route_is_seen():
+    clamped = a_memo(509, {BAG: 1}, total="14", invoice_id=315, comments=(ASKED.comment,))
+
+    assert whats(replace(clamped, transaction_id="t")) == [f"quantity of item {BAG}", "base total", "total"]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"transaction_id": None}, "gateway transaction"),
+        ({"invoice_id": None}, "invoice"),
+        ({"order_id": 270}, "order"),
+        ({"comments": ("Return RMA-1001 (warehouse)",)}, "marker"),
+        ({"base": replace(AS_ASKED.base, adjustment_negative=Decimal(1))}, "fee"),
+        ({"base": replace(AS_ASKED.base, grand_total=Decimal("27.99"))}, "base total"),
+        ({"shown": replace(AS_ASKED.shown, grand_total=Decimal("27.99"))}, "total"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_difference_is_named(change, what):
+    assert whats(replace(AS_ASKED, **change)) == [what]
+
+
+def test_both_sides_are_shown():
+    (difference,) = compare(ASKED, PREDICTED, replace(AS_ASKED, invoice_id=316))
+
+    assert str(difference) == "invoice: asked 315, the memo says 316"
