@@ -19,7 +19,7 @@ from service.settings.rules import (
     same_address_other_instance,
     store_rules,
 )
-from service.settings.secret_values import SecretMissing, SecretPlaces, decode_key
+from service.settings.secret_values import SecretPlaces, SecretUnusable, decode_key
 from service.settings.shapes import (
     AdminAuth,
     BearerAuth,
@@ -167,18 +167,18 @@ class _Builder:
         key = f"{name}_file" if f"{name}_file" in values else f"{name}_env"
         try:
             return Secret(self._secret_text(name, values.get(f"{name}_env"), values.get(f"{name}_file")))
-        except SecretMissing as missing:
+        except SecretUnusable as missing:
             self.problems.append(table.problem(missing.problem, key, remedy=missing.remedy))
             return None
 
     def _secret_text(self, name: str, variable: str | None, file: str | None) -> str:
         if variable is not None and file is not None:
-            raise SecretMissing("both _env and _file are given", f"Keep {name}_env or {name}_file")
+            raise SecretUnusable("both _env and _file are given", f"Keep {name}_env or {name}_file")
         if variable is not None:
             return self.places.read_variable(variable)
         if file is not None:
             return self.places.read_file(file)
-        raise SecretMissing(
+        raise SecretUnusable(
             "no credentials", f'Name the environment variable that holds it: {name}_env = "MAGENTO_{name.upper()}"'
         )
 
@@ -207,12 +207,12 @@ class _Builder:
             for name in values.get(key, ()):
                 try:
                     text = read(name)
-                except SecretMissing as problem:
+                except SecretUnusable as problem:
                     missing.append(table.problem(problem.problem, key, remedy=problem.remedy))
                     continue
                 try:
                     secrets.append(decode_key(text, auth))
-                except SecretMissing as problem:
+                except SecretUnusable as problem:
                     self.problems.append(table.problem(f"{name}: {problem.problem}", key, remedy=problem.remedy))
         if not secrets:
             no_name = table.problem(

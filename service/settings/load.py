@@ -127,23 +127,26 @@ def _documents(file: Path, section: str, name: str, problems: list[SettingsError
 
 
 def _read_single(file: Path, problems: list[SettingsError]) -> Iterator[_Document]:
-    for section, content in (_read_toml(file, problems) or {}).items():
-        if section == "service" and isinstance(content, dict):
-            yield _Document(file=str(file), section="service", name="", content=content)
-        elif section in {"stores", "sources"} and isinstance(content, dict):
-            for name, table in content.items():
-                if _is_name(name, str(file), f"{section}.{name}", problems) and isinstance(table, dict):
-                    yield _Document(file=str(file), section=section.removesuffix("s"), name=name, content=table)
+    content = _read_toml(file, problems) or {}
+    entries = [("service", "service", "", content.pop("service", {}))]
+    for section, folder in (("store", "stores"), ("source", "sources")):
+        named = content.pop(folder, {})
+        entries += [
+            (f"{folder}.{name}", section, name, table)
+            for name, table in (named.items() if isinstance(named, dict) else ())
+            if _is_name(name, str(file), f"{folder}.{name}", problems)
+        ]
+    for key, section, name, table in entries:
+        if isinstance(table, dict):
+            yield _Document(file=str(file), section=section, name=name, content=table)
         else:
-            problems.append(
-                SettingsError(
-                    "no such section",
-                    file=str(file),
-                    key=section,
-                    value=content,
-                    remedy="Use [service], [stores.<name>] and [sources.<name>]",
-                )
-            )
+            problems.append(_no_section(file, key, "not a table"))
+    problems.extend(_no_section(file, key, "no such section") for key in content)
+
+
+def _no_section(file: Path, key: str, message: str) -> SettingsError:
+    remedy = "Use [service], [stores.<name>] and [sources.<name>]"
+    return SettingsError(message, file=str(file), key=key, value=Shown("(not shown)"), remedy=remedy)
 
 
 def _read_toml(file: Path, problems: list[SettingsError]) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from service.settings.rules import SCHEME_KEYS
-from service.settings.secret_values import SecretMissing, SecretPlaces
+from service.settings.secret_values import SecretPlaces, SecretUnusable
 from service.settings.shapes import Origin, Secret, Settings
 from service.settings.tables import Place, Table
 
@@ -58,7 +58,7 @@ def _names_shown(value: str | Sequence[str], read: Callable[[str], str]) -> str:
     for name in [value] if isinstance(value, str) else value:
         try:
             shown.append(f"{name} {Secret(read(name))!r}")
-        except SecretMissing:
+        except SecretUnusable:
             shown.append(f"{name} (missing)")
     return ", ".join(shown)
 

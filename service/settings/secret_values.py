@@ -28,8 +28,8 @@ LITERAL_SECRETS: Mapping[str, str] = {
 }
 
 
-class SecretMissing(Exception):
-    """Why there is no secret, and what to do; becomes a SettingsError where the file and the key are known."""
+class SecretUnusable(Exception):
+    """Why there is no secret that can be used, and what to do; becomes a SettingsError where file and key are known."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -48,7 +48,7 @@ class SecretPlaces:
     def read_variable(self, name: str) -> str:
         value = self.environ.get(name, "")
         if not value.strip():
-            raise SecretMissing(
+            raise SecretUnusable(
                 f"the environment variable {name} is not set", f"Set {name}, or name a file with _file instead"
             )
         return value.strip()
@@ -58,43 +58,41 @@ class SecretPlaces:
             value = (self.directory / name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise SecretMissing(f"the file cannot be read ({reason})", f"Put the secret into {name}") from error
+            raise SecretUnusable(f"the file cannot be read ({reason})", f"Put the secret into {name}") from error
         if not value:
-            raise SecretMissing("the file is empty", f"Put the secret into {name}")
+            raise SecretUnusable("the file is empty", f"Put the secret into {name}")
         return value
 
 
 def decode_key(text: str, auth: SourceAuth) -> Secret:
-    """The key's bytes as the scheme uses them; SecretMissing when `text` is not such a key."""
+    """The key's bytes as the scheme uses them; SecretUnusable when `text` is not such a key."""
     match auth:
         case StandardWebhooksAuth():
             return _standard_webhooks_key(text)
         case HmacAuth(key_encoding=KeyEncoding.UTF8):
             return Secret(text)
         case HmacAuth(key_encoding=KeyEncoding.BASE64):
-            return Secret(_base64(text))
+            return Secret(_base64(text, "Check auth.key_encoding"))
         case HmacAuth():
             try:
                 return Secret(bytes.fromhex(text))
             except ValueError as error:
-                raise SecretMissing("the secret is not hexadecimal", "Check auth.key_encoding") from error
+                raise SecretUnusable("the secret is not hexadecimal", "Check auth.key_encoding") from error
 
 
 def _standard_webhooks_key(text: str) -> Secret:
-    key = _base64(text.removeprefix(STANDARD_WEBHOOKS_PREFIX))
+    remedy = 'Copy it whole, as "whsec_…"; for a sender with plain-text secrets use auth.scheme = "hmac"'
+    key = _base64(text.removeprefix(STANDARD_WEBHOOKS_PREFIX), remedy)
     if len(key) not in STANDARD_WEBHOOKS_KEY_BYTES:
-        raise SecretMissing(
+        raise SecretUnusable(
             f"the secret has {len(key)} bytes, Standard Webhooks wants 24 to 64",
             "Make one with: echo whsec_$(openssl rand -base64 32)",
         )
     return Secret(key)
 
 
-def _base64(text: str) -> bytes:
+def _base64(text: str, remedy: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise SecretMissing(
-            "the secret is not base64",
-            'Copy it whole, as "whsec_…"; for a sender with plain-text secrets use auth.scheme = "hmac"',
-        ) from error
+        raise SecretUnusable("the secret is not base64", remedy) from error
