@@ -2,7 +2,8 @@
 
 Magento carries the rounding rest of every division on to the next one, through rows, discounts and taxes of a memo, in
 each currency apart; the last units of a line take the remainder unrounded. So the odd cent falls where Magento lets it
-fall, and an amount can have four places. This file collects in the order of Magento, one function per collector.
+fall, and an amount can have four places. This file collects in the order of Magento, one function per collector; fixed
+product tax (FPT), gift wrapping and what extensions add are not foreseen, the receipt will show them as a difference.
 Source: the collectors of Magento 2.4.1 and 2.4.6 (Sales/Model/Order/Creditmemo/Total), Creditmemo::roundPrice;
 recordings/tax-discount-shipping.json, tax-on-shipping.json, currency-eur-order.json, decimal-qty.json.
 """
@@ -16,6 +17,7 @@ from decimal import Decimal
 from operator import attrgetter
 
 from service.core.memo_lines import AskedLine, MemoAsk, lines_of_memo
+from service.core.memo_shipping import MemoShipping, choose_memo_shipping
 from service.core.orders import (
     CreditMemo,
     Invoice,
@@ -26,7 +28,6 @@ from service.core.orders import (
     MemoLineAmounts,
     Order,
     OrderLine,
-    OrderTotals,
     Reading,
     ShippingAmounts,
 )
@@ -34,8 +35,6 @@ from service.core.plan import PredictedTotals, RefundRequest
 from service.core.rounding import as_stored, to_cent
 
 ZERO = Decimal(0)
-#: Magento compares shipping amounts with this much play.
-SHIPPING_PLAY = Decimal("0.0001")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,28 +70,31 @@ def predict(
     shipping_includes_tax: bool = False,
     tax_limited_by_invoice: bool = True,
 ) -> Prediction:
-    """The memo that Magento will make of a request it accepts, from what REST shows before the call.
+    """The memo that Magento will make of a call it accepts, from what REST shows before the call.
 
     `shipping_includes_tax` is how the store reads `shipping_amount` (Sales > Tax). `tax_limited_by_invoice` is False
     for Magento before 2.4.3, where the memo that empties an invoice takes what is left of the whole order's tax.
-    Raises ValueError for more units or shipping than are left, which Magento refuses.
+    Raises WouldBeRefused for more units or shipping than are left.
     """
     reading = Reading(order=order, invoices=tuple(invoices), memos=tuple(memos))
     ask = request if isinstance(request, MemoAsk) else MemoAsk.of(request)
     lines = lines_of_memo(reading, ask)
-    shipping = _shipping_back(reading, ask, includes_tax=shipping_includes_tax)
-    memo_is_last = _memo_is_last(order, lines)
-    base, shown = _sheets(reading, ask)
-    for sheet in (base, shown):
-        sheet.tax_limited_by_invoice = tax_limited_by_invoice
+    shipping = choose_memo_shipping(reading, ask, includes_tax=shipping_includes_tax)
+    takes_all_tax = _is_last(order, lines) and not shipping.keeps_tax
+    base, shown = (
+        _sheet(currency, reading, ask, tax_limited_by_invoice=tax_limited_by_invoice) for currency in ("base", "shown")
+    )
+    in_base, in_shown = (base, shipping.base, Decimal(1)), (shown, shipping.shown, order.base_to_order_rate)
+    for sheet, shipping_amount, rate in (in_base, in_shown):
         _collect_subtotal(sheet, lines)
         _collect_discount(sheet, lines, shipping)
-        _collect_shipping(sheet, shipping)
-        _collect_tax(sheet, lines, shipping, memo_is_last=memo_is_last)
-        _collect_adjustments(sheet, ask)
+        sheet.shipping_amount = shipping_amount
+        _collect_tax(sheet, lines, shipping, takes_all=takes_all_tax)
+        sheet.adjustment_positive = to_cent(to_cent(ask.adjustment_positive) * rate)
+        sheet.adjustment_negative = to_cent(to_cent(ask.adjustment_negative) * rate)
     return Prediction(
-        base=base.as_amounts(),
-        shown=shown.as_amounts(),
+        base=base.amounts(),
+        shown=shown.amounts(),
         lines=tuple(
             MemoLine(
                 order_item_id=asked.line.item_id,
@@ -107,9 +109,7 @@ def predict(
 
 
 @dataclass(kw_only=True, slots=True)
-class _Line:
-    """A memo line being filled in."""
-
+class _LineSheet:
     row: Decimal = ZERO
     tax: Decimal = ZERO
     discount: Decimal = ZERO
@@ -118,54 +118,50 @@ class _Line:
 
 @dataclass(kw_only=True, slots=True)
 class _Sheet:
-    """One currency's side of the order, and the memo being filled in; the currencies never mix."""
+    """The memo in one currency, being filled in, and what it is computed from. The currencies never mix."""
 
     amounts_of: Callable[[OrderLine], LineAmounts]
-    shipping_given_of: Callable[[_ShippingBack], Decimal]
-    totals: OrderTotals
-    shipping: ShippingAmounts
+    order_shipping: ShippingAmounts
     invoice: InvoiceTax | None
-    #: Sums of the memos that the invoice has already had.
-    invoice_tax_refunded: Decimal
-    invoice_compensation_refunded: Decimal
-    rate: Decimal
-    tax_limited_by_invoice: bool = True
+    tax_left: Decimal
+    tax_compensation_left: Decimal
 
-    #: Rounding rest, carried through the whole memo.
+    #: Of all roundings so far.
     rest: Decimal = ZERO
-    lines: dict[int, _Line] = field(default_factory=dict)
+    lines: dict[int, _LineSheet] = field(default_factory=dict)
     subtotal: Decimal = ZERO
     discount: Decimal = ZERO
-    shipping_given: Decimal = ZERO
+    shipping_amount: Decimal = ZERO
     shipping_tax: Decimal = ZERO
     tax: Decimal = ZERO
     tax_compensation: Decimal = ZERO
     adjustment_positive: Decimal = ZERO
     adjustment_negative: Decimal = ZERO
 
-    def line(self, asked: AskedLine) -> _Line:
-        return self.lines.setdefault(asked.line.item_id, _Line())
+    def line(self, asked: AskedLine) -> _LineSheet:
+        return self.lines.setdefault(asked.line.item_id, _LineSheet())
 
-    def round(self, price: Decimal, *, subtracted: bool = False) -> Decimal:
-        """Magento's roundPrice: to the cent, with the rest of the roundings before. Zero has no part in it."""
-        if not price:
-            return price
-        price += -self.rest if subtracted else self.rest
-        rounded = to_cent(price)
-        self.rest = rounded - price if subtracted else price - rounded
-        return rounded
-
-    def share(self, asked: AskedLine, left: Decimal, units: Decimal, *, subtracted: bool = False) -> Decimal:
-        """The part of a line's `left` amount that goes back with these units."""
+    def share(self, asked: AskedLine, left: Decimal, units: Decimal, *, taken_off: bool = False) -> Decimal:
+        """The part of what is left of a line's amount that goes back with these units."""
         if asked.is_last:
             return left
-        return self.round(left / (asked.line.qty_invoiced - asked.line.qty_refunded) * units, subtracted=subtracted)
+        return self.round(left / (asked.line.qty_invoiced - asked.line.qty_refunded) * units, taken_off=taken_off)
 
-    def as_amounts(self) -> MemoAmounts:
+    def round(self, amount: Decimal, *, taken_off: bool = False) -> Decimal:
+        """Creditmemo::roundPrice: to the cent, with the rest so far; `taken_off` is for what lowers the total."""
+        if not amount:
+            return amount
+        sign = -1 if taken_off else 1
+        exact = amount + sign * self.rest
+        rounded = to_cent(exact)
+        self.rest = sign * (exact - rounded)
+        return rounded
+
+    def amounts(self) -> MemoAmounts:
         grand_total = (
             self.subtotal
             - self.discount
-            + self.shipping_given
+            + self.shipping_amount
             + self.tax
             + self.tax_compensation
             + self.adjustment_positive
@@ -177,14 +173,14 @@ class _Sheet:
             tax=as_stored(self.tax),
             discount=as_stored(-self.discount),
             tax_compensation=as_stored(self.tax_compensation),
-            shipping=as_stored(self.shipping_given),
+            shipping=as_stored(self.shipping_amount),
             shipping_tax=as_stored(self.shipping_tax),
             adjustment_positive=self.adjustment_positive,
             adjustment_negative=self.adjustment_negative,
         )
 
     def line_amounts(self, asked: AskedLine) -> MemoLineAmounts:
-        line = self.lines.get(asked.line.item_id, _Line())
+        line = self.line(asked)
         return MemoLineAmounts(
             row=as_stored(line.row),
             tax=as_stored(line.tax),
@@ -193,122 +189,38 @@ class _Sheet:
         )
 
 
-def _sheets(reading: Reading, ask: MemoAsk) -> tuple[_Sheet, _Sheet]:
-    order = reading.order
-    invoice = None if ask.invoice_id is None else reading.invoice(ask.invoice_id)
-    mine = [memo for memo in reading.memos if ask.invoice_id is not None and memo.invoice_id == ask.invoice_id]
-    return (
-        _Sheet(
-            amounts_of=attrgetter("base"),
-            shipping_given_of=attrgetter("base"),
-            totals=order.base,
-            shipping=order.base_shipping,
-            invoice=invoice.base if invoice else None,
-            invoice_tax_refunded=sum((memo.base.tax for memo in mine), ZERO),
-            invoice_compensation_refunded=sum((memo.base.tax_compensation for memo in mine), ZERO),
-            rate=Decimal(1),
-        ),
-        _Sheet(
-            amounts_of=attrgetter("shown"),
-            shipping_given_of=attrgetter("shown"),
-            totals=order.shown,
-            shipping=order.shown_shipping,
-            invoice=invoice.shown if invoice else None,
-            invoice_tax_refunded=sum((memo.shown.tax for memo in mine), ZERO),
-            invoice_compensation_refunded=sum((memo.shown.tax_compensation for memo in mine), ZERO),
-            rate=order.base_to_order_rate,
-        ),
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _ShippingBack:
-    """How much shipping goes back, decided in the base currency for both."""
-
-    base: Decimal
-    shown: Decimal
-    #: Part of the order's shipping on which shipping discount is given back. Not the same as base / order's.
-    discounted_part: Decimal
-    #: Part of the order's shipping amount, in the base currency; None: the order had no shipping.
-    factor: Decimal | None
-    #: Whether nothing of the order's shipping stays behind.
-    is_rest: bool
-    #: Whether shipping tax stays behind, so that the memo may not take all tax that is left.
-    keeps_tax: bool
-
-
-def _shipping_back(reading: Reading, ask: MemoAsk, *, includes_tax: bool) -> _ShippingBack:
-    """The part of the shipping collector where the currencies part."""
-    order = reading.order
-    base, shown = order.base_shipping, order.shown_shipping
-    asked = _asked_shipping(reading, ask, includes_tax=includes_tax)
-    most = max(base.including_tax - base.refunded - base.tax_refunded, ZERO) if includes_tax else _shipping_left(base)
-    whole = base.including_tax if includes_tax else base.amount
-    amount = to_cent(most if asked is None else asked)
-    if amount >= to_cent(most) + SHIPPING_PLAY:
-        raise ValueError(
-            f"order {order.entity_id}: {amount} of shipping asked for, {most} left. "
-            "Magento refuses this; ask for no more than is left."
+def _sheet(currency: str, reading: Reading, ask: MemoAsk, *, tax_limited_by_invoice: bool) -> _Sheet:
+    """An empty sheet for "base" or "shown"."""
+    order, found = reading.order, ask.invoice_in(reading)
+    totals = getattr(order, currency)
+    shipping: ShippingAmounts = getattr(order, f"{currency}_shipping")
+    invoice: InvoiceTax | None = getattr(found, currency) if found else None
+    if invoice is not None and tax_limited_by_invoice:
+        memos: list[MemoAmounts] = [
+            getattr(memo, currency) for memo in reading.memos if memo.invoice_id == ask.invoice_id
+        ]
+        tax_left = invoice.tax - sum((memo.tax for memo in memos), ZERO)
+        compensation_left = (
+            invoice.tax_compensation
+            + invoice.shipping_tax_compensation
+            - sum((memo.tax_compensation for memo in memos), ZERO)
         )
-    if asked is None or amount > most - SHIPPING_PLAY:
-        base_back, shown_back = _shipping_left(base), _shipping_left(shown)
     else:
-        ratio = amount / whole if whole > 0 else ZERO
-        base_back, shown_back = to_cent(base.amount * ratio), to_cent(shown.amount * ratio)
-    factor = base_back / base.amount if base.amount else None
-    is_rest = base_back == _shipping_left(base)
-    return _ShippingBack(
-        base=base_back,
-        shown=shown_back,
-        discounted_part=_discounted_part(base, ask, asked),
-        factor=factor,
-        is_rest=is_rest,
-        keeps_tax=factor is not None
-        and _keeps_shipping_tax(reading, ask, factor=factor, is_rest=is_rest, is_part=shown_back < shown.amount),
+        tax_left = totals.tax_invoiced - totals.tax_refunded
+        compensation_left = (
+            totals.tax_compensation_invoiced + shipping.tax_compensation - totals.tax_compensation_refunded
+        )
+    return _Sheet(
+        amounts_of=attrgetter(currency),
+        order_shipping=shipping,
+        invoice=invoice,
+        tax_left=tax_left,
+        tax_compensation_left=compensation_left,
     )
 
 
-def _asked_shipping(reading: Reading, ask: MemoAsk, *, includes_tax: bool) -> Decimal | None:
-    """The invoice route fills in a missing amount by itself (CreditmemoFactory::getShippingAmount)."""
-    base = reading.order.base_shipping
-    invoice = None if ask.invoice_id is None else reading.invoice(ask.invoice_id)
-    if ask.shipping_amount is not None or invoice is None:
-        return ask.shipping_amount
-    if includes_tax:
-        return base.including_tax - base.refunded - base.tax_refunded
-    return min(_shipping_left(base), invoice.base_shipping)
-
-
-def _discounted_part(base: ShippingAmounts, ask: MemoAsk, asked: Decimal | None) -> Decimal:
-    """Magento's Discount::getBaseShippingAmount over the order's shipping.
-
-    It runs before the shipping collector. Where no amount is set it takes the one with tax less the *order's* shipping
-    tax, also when zero was asked for: on an order with tax and discount on shipping this gives a little too much back.
-    """
-    discounted = asked or (base.including_tax if ask.shipping_amount is None else ask.shipping_amount) - base.tax
-    if not discounted:
-        return ZERO
-    if base.amount <= 0:
-        raise ValueError("shipping asked for, but the order has none. Magento refuses this; ask for zero.")
-    return discounted / base.amount
-
-
-def _keeps_shipping_tax(reading: Reading, ask: MemoAsk, *, factor: Decimal, is_rest: bool, is_part: bool) -> bool:
-    """Magento's isPartialShippingRefunded, which the two routes tell differently."""
-    shipping = reading.order.shown_shipping
-    all_discounted = shipping.discount >= shipping.amount
-    invoice = None if ask.invoice_id is None else reading.invoice(ask.invoice_id)
-    if invoice is not None:
-        return (factor < 1 and invoice.shown.shipping_tax > 0) or all_discounted
-    return not is_rest and is_part and (shipping.tax > 0 or all_discounted)
-
-
-def _shipping_left(shipping: ShippingAmounts) -> Decimal:
-    return shipping.amount - shipping.refunded
-
-
-def _memo_is_last(order: Order, lines: Sequence[AskedLine]) -> bool:
-    """Magento's Creditmemo::isLast. A child line never counts as last, so a configurable's memo never is."""
+def _is_last(order: Order, lines: Sequence[AskedLine]) -> bool:
+    """Creditmemo::isLast. A child line never counts as last, so the memo of a configurable never is."""
     if not lines:
         return not any(line.qty_invoiced > line.qty_refunded for line in order.lines)
     return all(asked.is_last for asked in lines)
@@ -325,86 +237,55 @@ def _collect_subtotal(sheet: _Sheet, lines: Sequence[AskedLine]) -> None:
         sheet.subtotal += row
 
 
-def _collect_discount(sheet: _Sheet, lines: Sequence[AskedLine], shipping: _ShippingBack) -> None:
-    """Discount. The discount of shipping is not rounded at all."""
-    sheet.discount += shipping.discounted_part * sheet.shipping.discount
+def _collect_discount(sheet: _Sheet, lines: Sequence[AskedLine], shipping: MemoShipping) -> None:
+    """Discount. That of shipping is not rounded at all."""
+    sheet.discount += shipping.discounted_part * sheet.order_shipping.discount
     for asked in lines:
         if asked.is_dummy:
             continue
         amounts = sheet.amounts_of(asked.line)
         left = amounts.discount_invoiced - amounts.discount_refunded
-        discount = sheet.share(asked, left, asked.qty, subtracted=True)
+        discount = sheet.share(asked, left, asked.qty, taken_off=True)
         sheet.line(asked).discount = discount
         sheet.discount += discount
 
 
-def _collect_shipping(sheet: _Sheet, shipping: _ShippingBack) -> None:
-    """Shipping, as decided for both currencies."""
-    sheet.shipping_given = sheet.shipping_given_of(shipping)
-
-
-def _collect_tax(sheet: _Sheet, lines: Sequence[AskedLine], shipping: _ShippingBack, *, memo_is_last: bool) -> None:
-    """Tax: lines, then shipping, then never more than is left and, on the last memo, all of it."""
+def _collect_tax(sheet: _Sheet, lines: Sequence[AskedLine], shipping: MemoShipping, *, takes_all: bool) -> None:
+    """Tax: of lines, then of shipping; never more than is left, and all of it on the last memo."""
     for asked in lines:
-        if asked.is_dummy or asked.qty <= 0 or not asked.line.qty_invoiced:
+        if asked.is_dummy or asked.qty <= 0:
             continue
         amounts, line = sheet.amounts_of(asked.line), sheet.line(asked)
-        line.tax = sheet.share(asked, amounts.tax_invoiced - amounts.tax_refunded, asked.qty)
         compensation_left = amounts.tax_compensation_invoiced - amounts.tax_compensation_refunded
+        line.tax = sheet.share(asked, amounts.tax_invoiced - amounts.tax_refunded, asked.qty)
         line.tax_compensation = sheet.share(asked, compensation_left, asked.qty)
         sheet.tax += line.tax
         sheet.tax_compensation += line.tax_compensation
-    if sheet.invoice is not None:
-        _add_shipping_tax_of_invoice(sheet, sheet.invoice, shipping)
-    else:
+    if sheet.invoice is None:
         _add_shipping_tax_of_order(sheet, shipping)
-    _limit_tax(sheet, takes_all=memo_is_last and not shipping.keeps_tax)
+    elif shipping.part is not None:
+        _add_shipping_tax_of_invoice(sheet, sheet.invoice, shipping.part)
+    sheet.tax = sheet.tax_left if takes_all else min(sheet.tax_left, sheet.tax)
+    sheet.tax_compensation = (
+        sheet.tax_compensation_left if takes_all else min(sheet.tax_compensation_left, sheet.tax_compensation)
+    )
 
 
-def _add_shipping_tax_of_invoice(sheet: _Sheet, invoice: InvoiceTax, shipping: _ShippingBack) -> None:
-    if shipping.factor is None:
-        return
-    compensation = sheet.tax_compensation + invoice.shipping_tax_compensation * shipping.factor
-    sheet.shipping_tax = sheet.round(invoice.shipping_tax * shipping.factor)
-    sheet.tax_compensation = sheet.round(compensation)
-    sheet.tax += sheet.shipping_tax
-
-
-def _add_shipping_tax_of_order(sheet: _Sheet, shipping: _ShippingBack) -> None:
-    order = sheet.shipping
+def _add_shipping_tax_of_order(sheet: _Sheet, shipping: MemoShipping) -> None:
+    order = sheet.order_shipping
     if shipping.is_rest:
         sheet.shipping_tax = order.tax - order.tax_refunded
         compensation = order.tax_compensation
-    elif order.amount:
-        part = sheet.shipping_given / order.amount
+    else:
+        part = sheet.shipping_amount / order.amount
         sheet.shipping_tax = sheet.round(order.tax * part)
         compensation = sheet.round(order.tax_compensation * part)
-    else:
-        return
     sheet.tax += sheet.shipping_tax
     sheet.tax_compensation += compensation
 
 
-def _limit_tax(sheet: _Sheet, *, takes_all: bool) -> None:
-    if sheet.invoice is not None and sheet.tax_limited_by_invoice:
-        tax_left = sheet.invoice.tax - sheet.invoice_tax_refunded
-        compensation_left = (
-            sheet.invoice.tax_compensation
-            + sheet.invoice.shipping_tax_compensation
-            - sheet.invoice_compensation_refunded
-        )
-    else:
-        tax_left = sheet.totals.tax_invoiced - sheet.totals.tax_refunded
-        compensation_left = (
-            sheet.totals.tax_compensation_invoiced
-            + sheet.shipping.tax_compensation
-            - sheet.totals.tax_compensation_refunded
-        )
-    sheet.tax = tax_left if takes_all else min(tax_left, sheet.tax)
-    sheet.tax_compensation = compensation_left if takes_all else min(compensation_left, sheet.tax_compensation)
-
-
-def _collect_adjustments(sheet: _Sheet, ask: MemoAsk) -> None:
-    """Creditmemo::setAdjustmentPositive and -Negative: asked in the base currency, rounded in each."""
-    sheet.adjustment_positive = to_cent(to_cent(ask.adjustment_positive) * sheet.rate)
-    sheet.adjustment_negative = to_cent(to_cent(ask.adjustment_negative) * sheet.rate)
+def _add_shipping_tax_of_invoice(sheet: _Sheet, invoice: InvoiceTax, part: Decimal) -> None:
+    """On this route the lines' tax compensation is rounded once more, together with that of shipping."""
+    sheet.shipping_tax = sheet.round(invoice.shipping_tax * part)
+    sheet.tax_compensation = sheet.round(sheet.tax_compensation + invoice.shipping_tax_compensation * part)
+    sheet.tax += sheet.shipping_tax

@@ -44,6 +44,21 @@ class MemoAsk:
             invoice_id=request.invoice_id,
         )
 
+    def invoice_in(self, reading: Reading) -> Invoice | None:
+        """The invoice that the call names; None on the order route."""
+        if self.invoice_id is None:
+            return None
+        invoice = reading.invoice(self.invoice_id)
+        if invoice is None:
+            raise WouldBeRefused(
+                f"invoice {self.invoice_id} is not among those of order {reading.order.entity_id}. Read them again."
+            )
+        return invoice
+
+
+class WouldBeRefused(ValueError):
+    """Magento refuses such a call as a whole; there is nothing to predict."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskedLine:
@@ -72,10 +87,10 @@ class AskedLine:
 def lines_of_memo(reading: Reading, ask: MemoAsk) -> tuple[AskedLine, ...]:
     """The lines in the order's sequence, which is the sequence of rounding.
 
-    Raises ValueError for more units than are left, which Magento refuses.
+    Raises WouldBeRefused for more units than are left.
     """
     named = dict(ask.items)
-    invoice = None if ask.invoice_id is None else _invoice(reading, ask.invoice_id)
+    invoice = ask.invoice_in(reading)
     limits = {} if invoice is None else _left_on_invoice(reading, invoice)
     lines: list[AskedLine] = []
     for line in reading.order.lines:
@@ -89,19 +104,11 @@ def lines_of_memo(reading: Reading, ask: MemoAsk) -> tuple[AskedLine, ...]:
             qty = min(qty, invoice.qty_of(line.item_id))
         asked = AskedLine(line=line, qty=qty, is_dummy=dummy)
         if not dummy and asked.counted > asked.left:
-            raise ValueError(
-                f"order item {line.item_id}: {asked.counted} asked for, {asked.left} left. "
-                "Magento refuses this; ask for no more than is left."
+            raise WouldBeRefused(
+                f"order item {line.item_id}: {asked.counted} asked for, {asked.left} left. Ask for no more."
             )
         lines.append(asked)
     return tuple(lines)
-
-
-def _invoice(reading: Reading, invoice_id: int) -> Invoice:
-    invoice = reading.invoice(invoice_id)
-    if invoice is None:
-        raise ValueError(f"invoice {invoice_id} is not among those read with order {reading.order.entity_id}")
-    return invoice
 
 
 def _left_on_invoice(reading: Reading, invoice: Invoice) -> dict[int, Decimal]:

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 CENT = Decimal("0.01")
 #: Places of an amount in Magento's database.
 STORED = Decimal("0.0001")
-#: PHP's round() first rounds to about 15 digits, which puts a third of 1.5 cents times three back onto the half.
+#: PHP's round() first rounds to about 15 digits, so that a third and a sixth of a cent do make half a cent.
 PRECISE = Decimal("0.0000000001")
 
 
