@@ -25,7 +25,6 @@ SLOT_STATES = (RefundState.CHECKING, RefundState.SENDING, RefundState.UNKNOWN)
 REFUND_MOVES: dict[RefundState, dict[RefundState, str]] = {
     RefundState.PLANNED: {
         RefundState.CHECKING: "its turn came and the order's slot was free",
-        RefundState.REFUSED: "a person dropped it",
     },
     RefundState.CHECKING: {
         RefundState.SENDING: "the fresh reading gave this refund; committed before the call",
@@ -35,13 +34,12 @@ REFUND_MOVES: dict[RefundState, dict[RefundState, str]] = {
     RefundState.SENDING: {
         RefundState.DONE: "200 with a memo id",
         RefundState.REFUSED: "400 with a known validation text",
-        RefundState.PLANNED: "provably not sent: no connection, 401, 404 of Magento's own, 429",
+        RefundState.PLANNED: "provably not begun: no connection, too late, 401, 404 or 429 of Magento's own",
         RefundState.UNKNOWN: "anything else, every 5xx and time-out included; or the worker died",
     },
     RefundState.UNKNOWN: {
-        RefundState.DONE: "the marker was found, or a person named the memo",
+        RefundState.DONE: "the marker was found, or a person named the memo or said that it was paid without one",
         RefundState.PLANNED: "offline and settled without a marker, or a person said that nothing was paid",
-        RefundState.REFUSED: "a person said that it was paid without a memo; never asked again",
     },
     RefundState.DONE: {},
     RefundState.REFUSED: {},

@@ -23,6 +23,7 @@ from service.core.given_back import GivenBack, foreign_memos, given_back, units_
 from service.core.line_matching import Matching, Outstanding, match_lines
 from service.core.lines import is_dummy
 from service.core.marker import Marker, comment_for, stem_of
+from service.core.memo_lines import WouldBeRefused
 from service.core.orders import CreditMemo, Reading
 from service.core.plan import (
     Note,
@@ -105,14 +106,11 @@ def plan_refunds(
     if waits:
         return _plan(draft, Verdict.WAIT, notes=(*notes, *waits))
 
-    calls, unplaced = _calls(draft, matching.outstanding, online=rule.mode is RefundMode.ONLINE)
-    calls, shipping_notes, shipping_questions = _with_shipping(draft, calls)
-    calls, fee_questions = _with_fees(draft, calls)
-    questions = [*unplaced, *shipping_questions, *fee_questions]
-    if questions:
-        return _plan(draft, Verdict.PERSON, notes=(*notes, *shipping_notes), questions=tuple(questions))
-    refunds = tuple(_refund(draft, call, part) for part, call in enumerate(calls, start=given.next_part))
-    return _judged(draft, refunds, (*notes, *shipping_notes))
+    try:
+        return _with_amounts(draft, matching.outstanding, notes, online=rule.mode is RefundMode.ONLINE)
+    except WouldBeRefused as refusal:
+        question = Question(code="would-be-refused", subject=order.increment_id, text=str(refusal))
+        return _plan(draft, Verdict.PERSON, notes=notes, questions=(question,))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,6 +220,23 @@ def _not_ready(draft: _Draft) -> Iterable[Note]:
         yield Note(rule=f"wait.{order.state}", subject=order.increment_id, text=text)
 
 
+# --- from units to money --------------------------------------------------------------------------------------------
+
+
+def _with_amounts(
+    draft: _Draft, outstanding: tuple[Outstanding, ...], notes: tuple[Note, ...], *, online: bool
+) -> Plan:
+    """The plan of what is outstanding: calls, their shipping and fees, and what their memos will total."""
+    calls, unplaced = _calls(draft, outstanding, online=online)
+    calls, shipping_note, shipping_questions = _with_shipping(draft, calls)
+    calls, fee_questions = _with_fees(draft, calls)
+    questions = (*unplaced, *shipping_questions, *fee_questions)
+    if questions:
+        return _plan(draft, Verdict.PERSON, notes=(*notes, shipping_note), questions=questions)
+    refunds = tuple(_refund(draft, call, part) for part, call in enumerate(calls, start=draft.given.next_part))
+    return _judged(draft, refunds, (*notes, shipping_note))
+
+
 # --- calls: by stock decision, by invoice ---------------------------------------------------------------------------
 
 
@@ -262,9 +277,7 @@ def _calls(
 # --- shipping and fees ----------------------------------------------------------------------------------------------
 
 
-def _with_shipping(
-    draft: _Draft, calls: tuple[_Call, ...]
-) -> tuple[tuple[_Call, ...], tuple[Note, ...], list[Question]]:
+def _with_shipping(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ...], Note, list[Question]]:
     """Calls with their explicit shipping amounts, never more than the order and each call's invoice hold."""
     order, store = draft.reading.order, draft.policy.store
     amount, note = choose_shipping(
@@ -293,7 +306,7 @@ def _with_shipping(
             f"{money(rest, order.base_currency)} of shipping fit on none of the invoices refunded; give it back by hand"
         )
         questions.append(Question(code="shipping-does-not-fit", subject=order.shipping_method, text=text))
-    return tuple(shipped), (note,), questions
+    return tuple(shipped), note, questions
 
 
 def _shipped_units_given(draft: _Draft) -> Decimal:

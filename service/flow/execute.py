@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.core.lifecycle import DeliveryState, RefundState
-from service.core.marker import memo_with
+from service.core.marker import markers_of, memo_with
 from service.core.orders import Reading
-from service.core.plan import Plan, Question, Verdict
+from service.core.plan import Plan, Question, Route, Verdict
 from service.core.planning import plan_refunds
 from service.core.returns import ApprovedReturn
 from service.core.wording import money
@@ -128,7 +128,28 @@ def _held_back(work: Work, planned: _Planned) -> Ended | None:
         due_at = work.now() + timedelta(seconds=_STOPPED_SECONDS)
         said = f"all sends for {switch.scope} were stopped by {switch.actor}: {switch.reason or 'no reason given'}"
         return Ended.waiting("stopped", said, due_at)
-    return _over_cap(work, plan)
+    return _database_behind(work, planned) or _over_cap(work, plan)
+
+
+def _database_behind(work: Work, planned: _Planned) -> Ended | None:
+    """Markers in Magento that this database never sent: it was restored or started empty, and may have forgotten more.
+
+    The memos alone are no proof then, because a gateway can have paid twice and left one memo. Offline nothing can have
+    been paid, so only refunds that move money wait for a person.
+    """
+    moves_money = any(refund.request.route is Route.INVOICE for refund in planned.plan.refunds)
+    if not moves_money or planned.plan.is_approved_by(work.case.approved_fingerprint):
+        return None
+    order_id = planned.reading.order.entity_id
+    in_magento = {str(marker) for memo in planned.reading.memos for marker in markers_of(memo)}
+    forgotten = sorted(in_magento - work.store.refunds.known_markers(work.case.instance, order_id))
+    if not forgotten:
+        return None
+    text = (
+        f"Magento holds {', '.join(forgotten)}, which this database does not know: was it restored from a copy, or "
+        "started empty? Compare the order with the gateway, then approve this plan"
+    )
+    return Ended.needs_person("database-behind", text)
 
 
 def _all_said(questions: tuple[Question, ...]) -> str:
