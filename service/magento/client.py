@@ -157,6 +157,10 @@ class MagentoClient:
         text = answer.body.decode("utf-8", "replace").strip()
         return text if answer.status == 200 and text.startswith("Magento/") else None
 
+    def read_clock(self) -> datetime | None:
+        """What time it is at Magento, to the second; None where its answers carry no date."""
+        return self._transport.read_open("/magento_version").made_at
+
     def read_search(self, path: str, *filters: Filter, page_size: int = 1) -> tuple[tuple[dict[str, Any], ...], int]:
         """The newest entries of a search as Magento says them, and how many there are."""
         query = search_query(*filters, page=1, page_size=page_size, newest_first=True)

@@ -63,19 +63,29 @@ class HttpAnswer:
     #: The header as it came.
     retry_after: str | None = None
     location: str | None = None
+    #: When it was made, by its sender's clock: the Date header as it came.
+    date: str | None = None
 
     def retry_after_seconds(self, now: datetime) -> float | None:
         """Magento's or the proxy's wish in seconds; the header holds seconds or a date."""
         said = (self.retry_after or "").strip()
         if _SECONDS.fullmatch(said):
             return float(said)
-        try:
-            moment = parsedate_to_datetime(said)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - now).total_seconds())
+        moment = _read_date(said)
+        return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+    @property
+    def made_at(self) -> datetime | None:
+        """When the answer was made, by its sender's clock, to the second."""
+        return _read_date(self.date or "")
+
+
+def _read_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def open_session(pool_connections: int = 1) -> requests.Session:
@@ -145,6 +155,7 @@ def _exchange(session: requests.Session, call: HttpCall) -> HttpAnswer:
             body=_read_body(response),
             retry_after=response.headers.get("Retry-After"),
             location=response.headers.get("Location"),
+            date=response.headers.get("Date"),
         )
 
 

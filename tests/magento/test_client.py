@@ -203,6 +203,14 @@ def test_the_version_is_read_without_rights_where_the_shop_shows_it(reply, versi
     assert "Authorization" not in store.seen[0].headers
 
 
+def test_magentos_clock_is_the_date_of_its_answers():
+    with running(lambda _: says(found())) as store:
+        clock = client_of(store).read_clock()
+
+    assert clock is not None
+    assert abs((clock - datetime.now(UTC)).total_seconds()) < 5
+
+
 def test_base_url_may_have_a_path_and_a_store_code_may_be_missing():
     with running(lambda _: says(found())) as store:
         MagentoClient(settings_for(f"{store.url}/shop/", store_code="")).read_memos(1)
