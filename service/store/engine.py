@@ -133,7 +133,10 @@ class _Process:
 
 def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS, once: bool = False) -> Engine:
     """An engine with our SQLite settings; `once`: keeps no connection, for a single use before a fork."""
-    options: dict[str, Any] = {"poolclass": NullPool} if once else {"pool_size": 8, "max_overflow": 56}
+    options: dict[str, Any] = {"poolclass": NullPool}
+    if not once:
+        # More than the threads of one web process; a ping, because a database that was restarted hangs up silently.
+        options = {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": True}
     try:
         engine = create_engine(url, **options)
     except (ModuleNotFoundError, sql.NoSuchModuleError) as error:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from service.core.lifecycle import SLOT_STATES, RefundState
 from service.core.returns import OrderReference
 from service.errors import BadRequest, Conflict, LeaseLost, NotFound, OrderBusy
-from service.store.claims import hold, wake_delivery
+from service.store.claims import hold, lock_delivery, wake_delivery
 from service.store.content import plain
 from service.store.engine import Database
 from service.store.ids import format_id
@@ -152,7 +152,9 @@ class Refunds:
         self, claim: Claim, refund_id: int, now: datetime, reason: str, *, reason_code: str = "refused"
     ) -> RefundRow:
         values = {"needs_person": True, "reason_code": reason_code, "reason": reason}
-        return self._move(claim, refund_id, RefundState.REFUSED, now=now, text=reason, values=values)
+        return self._move(
+            claim, refund_id, RefundState.REFUSED, now=now, text=reason, values=values, start=RefundState.SENDING
+        )
 
     def mark_not_sent(
         self, claim: Claim, refund_id: int, now: datetime, reason: str, *, reason_code: str = "not-sent"
@@ -209,6 +211,8 @@ class Refunds:
         if (decision is Settlement.MEMO) != (memo_id is not None):
             raise BadRequest(f"settling as {decision} with memo {memo_id}: --memo names the memo, the others name none")
         with self._database.write() as connection:
+            # The delivery first, as everywhere: two that lock in opposite order would wait for each other.
+            lock_delivery(connection, read_refund(connection, refund_id).delivery_id)
             row = read_refund(connection, refund_id, lock=True)
             if row.state is not RefundState.UNKNOWN:
                 raise Conflict(
@@ -360,7 +364,7 @@ class Refunds:
 
 def _take(connection: Connection, claim: Claim, case: ReturnCase, order: OrderReference, now: datetime) -> int:
     mine = {"delivery_id": claim.delivery.id, "fence": claim.fence, "updated_at": now}
-    row = _first(connection, refunds.c.return_id == case.id, refunds.c.state.in_(SLOT_STATES))
+    row = _first(connection, refunds.c.return_id == case.id, refunds.c.state.in_(SLOT_STATES), lock=True)
     if row is not None:
         if row.delivery_id != claim.delivery.id:
             raise _held_by(row)
@@ -373,6 +377,7 @@ def _take(connection: Connection, claim: Claim, case: ReturnCase, order: OrderRe
         refunds.c.return_id == case.id,
         refunds.c.state == RefundState.PLANNED,
         refunds.c.superseded.is_(False),
+        lock=True,
     )
     if row is not None:
         move_refund(connection, row, RefundState.CHECKING, now=now, text="has the order's slot", values=mine)
@@ -388,8 +393,9 @@ def _take(connection: Connection, claim: Claim, case: ReturnCase, order: OrderRe
     )
 
 
-def _first(connection: Connection, *conditions: ColumnElement[bool]) -> RefundRow | None:
-    found = connection.execute(select(refunds).where(*conditions).order_by(refunds.c.id).limit(1)).mappings().first()
+def _first(connection: Connection, *conditions: ColumnElement[bool], lock: bool = False) -> RefundRow | None:
+    query = select(refunds).where(*conditions).order_by(refunds.c.id).limit(1)
+    found = connection.execute(query.with_for_update() if lock else query).mappings().first()
     return None if found is None else as_refund(found)
 
 

@@ -38,13 +38,11 @@ class Store:
 
     def health(self, now: datetime) -> None:
         """Return if a row can be committed, raise StoreUnavailable if not."""
-        with self.database.write() as connection:
-            _beat(connection, _PROBE, now)
+        self.beat(_PROBE, now)
 
     def beat(self, worker: str, now: datetime) -> None:
         """A worker says that it is alive."""
-        with self.database.write() as connection:
-            _beat(connection, worker, now)
+        self.database.write_again_on_race(lambda connection: _beat(connection, worker, now))
 
     def beats(self) -> tuple[Beat, ...]:
         """When each worker that ever ran was last alive, latest first."""

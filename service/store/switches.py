@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from service.errors import BadRequest
 from service.store.engine import Database
@@ -22,11 +23,8 @@ class Switches:
     def stop(self, scope: str, actor: str, reason: str, now: datetime) -> None:
         """Stop `scope`: "all", "store:NAME" or "source:NAME". A stop in force is replaced, with its new reason."""
         _check(scope)
-        with self._database.write() as connection:
-            connection.execute(delete(switches).where(switches.c.scope == scope))
-            connection.execute(insert(switches).values(scope=scope, stopped_at=now, actor=actor, reason=reason))
-            text = f"{scope}: {reason}"
-            note(connection, now=now, actor=actor, what="switch.stopped", text=text, data={"scope": scope})
+        values = {"scope": scope, "stopped_at": now, "actor": actor, "reason": reason}
+        self._database.write_again_on_race(lambda connection: _stop(connection, values))
 
     def go(self, scope: str, actor: str, now: datetime) -> bool:
         """Take a stop back; False when there was none for exactly this scope."""
@@ -47,6 +45,21 @@ class Switches:
         with self._database.read() as connection:
             rows = connection.execute(select(switches).order_by(switches.c.scope)).mappings()
             return tuple(row_as(Switch, row) for row in rows)
+
+
+def _stop(connection: Connection, values: dict[str, Any]) -> None:
+    scope = values["scope"]
+    connection.execute(delete(switches).where(switches.c.scope == scope))
+    connection.execute(insert(switches).values(values))
+    text = f"{scope}: {values['reason']}"
+    note(
+        connection,
+        now=values["stopped_at"],
+        actor=values["actor"],
+        what="switch.stopped",
+        text=text,
+        data={"scope": scope},
+    )
 
 
 def _check(scope: str) -> None:
