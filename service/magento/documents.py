@@ -107,7 +107,7 @@ def parse_json(body: bytes) -> Any:
     """Parse an answer with numbers as Decimal; NaN and Infinity, which are not JSON, are refused."""
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-    except ValueError as error:  # covers bad UTF-8 and bad JSON alike
+    except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, nested without end
         raise MagentoUnreadable(
             f"Magento's answer of {len(body)} bytes is not JSON: {error}. Is a proxy or a maintenance page in between?"
         ) from error
@@ -276,11 +276,16 @@ def _load(schema: Schema, document: Any, kind: str) -> dict[str, Any]:
         value = _dig(document, *path)
         where = ".".join(str(step) for step in path) or "the answer"
         raise MagentoUnreadable(
-            f"{named}: {where} = {str(value)[:80]!r}: {problem} Check what the integration may read, "
+            f"{named}: {where} = {_named(value)}: {problem} Check what the integration may read, "
             "and that no extension changes this answer.",
             path=where,
         ) from error
     return found
+
+
+def _named(value: Any) -> str:
+    """A plain value as it is; of anything larger only its type, since customers' data may be inside."""
+    return f"a {type(value).__name__}" if isinstance(value, dict | list) else repr(value)[:80]
 
 
 def _first_problem(messages: Any) -> tuple[tuple[str | int, ...], str]:
