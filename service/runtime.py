@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from service.core.policy import Policy
 from service.errors import UnknownSource
-from service.magento.client import MagentoClient
+from service.magento import MagentoClient
 from service.notify import Notifier
 from service.settings import Settings, SourceSettings, StoreSettings
 from service.store import Store, open_store

@@ -51,6 +51,8 @@ class OrderLine:
     qty_canceled: Decimal = Decimal(0)
     is_qty_decimal: bool = False
     is_virtual: bool = False
+    #: Recycling fees and the like, which Magento adds to memos by rules of their own.
+    has_fixed_product_tax: bool = False
     #: Chosen options may have put their own SKU behind the product's: "24-MB01-engraved".
     has_custom_options: bool = False
     #: Magento calculated amounts for this line itself (it shows a `discount_tax_compensation_amount`), be they zero.

@@ -19,6 +19,7 @@ from service.core.allocation import (
     units_left_on,
 )
 from service.core.amounts import predict
+from service.core.counters import after_memo
 from service.core.given_back import GivenBack, foreign_memos, given_back, units_left
 from service.core.line_matching import Matching, Outstanding, match_lines
 from service.core.lines import is_dummy
@@ -29,7 +30,6 @@ from service.core.plan import (
     Note,
     Plan,
     PlannedRefund,
-    PredictedTotals,
     Question,
     RefundRequest,
     RequestItem,
@@ -174,6 +174,9 @@ def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
             subject=tenders,
             text=f"paid partly by {tenders}, which Magento's refund calls cannot give back. Refund by hand",
         )
+    if any(item.line.has_fixed_product_tax for item in matching.outstanding):
+        text = "a fixed product tax is on these items, and what Magento gives back of it cannot be foretold. By hand"
+        yield Question(code="fixed-product-tax", subject=order.increment_id, text=text)
     if order.state == "canceled":
         yield Question(code="order-canceled", subject=order.increment_id, text="the order was cancelled in Magento")
     if matching.outstanding or matching.questions:
@@ -233,8 +236,7 @@ def _with_amounts(
     questions = (*unplaced, *shipping_questions, *fee_questions)
     if questions:
         return _plan(draft, Verdict.PERSON, notes=(*notes, shipping_note), questions=questions)
-    refunds = tuple(_refund(draft, call, part) for part, call in enumerate(calls, start=draft.given.next_part))
-    return _judged(draft, refunds, (*notes, shipping_note))
+    return _judged(draft, _refunds(draft, calls), (*notes, shipping_note))
 
 
 # --- calls: by stock decision, by invoice ---------------------------------------------------------------------------
@@ -350,7 +352,7 @@ def _with_fees(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ..
     if outstanding <= 0 or not calls:
         return calls, []
     base_fee = (outstanding / order.base_to_order_rate).quantize(_CENT, ROUND_HALF_UP)
-    totals = [_predict(draft, _request(draft, call, part=99)).base_grand_total for call in calls]
+    totals = [refund.predicted.base_grand_total for refund in _refunds(draft, calls)]
     largest = totals.index(max(totals))
     if totals[largest] <= base_fee:
         text = (
@@ -386,21 +388,29 @@ def _request(draft: _Draft, call: _Call, part: int) -> RefundRequest:
     )
 
 
-def _predict(draft: _Draft, request: RefundRequest) -> PredictedTotals:
+def _refunds(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[PlannedRefund, ...]:
+    """The calls as requests with what their memos will total, each as if those before it had been made."""
     reading = draft.reading
-    prediction = predict(
-        reading.order,
-        reading.invoices,
-        reading.memos,
-        request,
-        shipping_includes_tax=draft.policy.store.shipping_includes_tax,
-    )
-    return prediction.totals
-
-
-def _refund(draft: _Draft, call: _Call, part: int) -> PlannedRefund:
-    request = _request(draft, call, part)
-    return PlannedRefund(request=request, predicted=_predict(draft, request))
+    refunds: list[PlannedRefund] = []
+    for part, call in enumerate(calls, start=draft.given.next_part):
+        request = _request(draft, call, part)
+        prediction = predict(
+            reading.order,
+            reading.invoices,
+            reading.memos,
+            request,
+            shipping_includes_tax=draft.policy.store.shipping_includes_tax,
+            tax_limited_by_invoice=draft.policy.store.tax_limited_by_invoice,
+        )
+        refunds.append(PlannedRefund(request=request, predicted=prediction.totals))
+        memo = prediction.as_memo(
+            entity_id=0,
+            order_id=reading.order.entity_id,
+            invoice_id=request.invoice_id,
+            created_at=draft.approved.known_since,
+        )
+        reading = after_memo(reading, memo)
+    return tuple(refunds)
 
 
 def _judged(draft: _Draft, refunds: tuple[PlannedRefund, ...], notes: tuple[Note, ...]) -> Plan:

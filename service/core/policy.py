@@ -40,6 +40,8 @@ class StorePolicy:
     shipping: dict[str, ShippingRule]
     #: True: `shipping_amount` in requests includes tax, as the store is set (Sales > Tax). REST cannot tell.
     shipping_includes_tax: bool = False
+    #: False for Magento before 2.4.3, whose memo of an invoice's last units takes the rest of the order's tax.
+    tax_limited_by_invoice: bool = True
     #: A return whose memos come to more than this (base currency) waits for a person's yes; None: no limit.
     review_amount_over: Decimal | None = None
     ignore_returns_before: datetime | None = None

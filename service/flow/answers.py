@@ -13,7 +13,7 @@ from service.core.planning import plan_refunds
 from service.core.returns import ApprovedReturn, ReturnEvent
 from service.errors import BadRequest
 from service.flow.reading import read_around, read_order
-from service.magento.refunds import refund_body
+from service.magento import refund_body
 from service.runtime import Runtime
 from service.settings import SourceSettings
 from service.store import RefundRow, Settlement

@@ -23,8 +23,7 @@ from service.flow.outcome import Ended
 from service.flow.reading import read_around, read_order
 from service.flow.reconcile import resolve_unknown
 from service.flow.work import Work
-from service.magento.outcomes import OutcomeKind
-from service.magento.refunds import refund_body, refund_path
+from service.magento import OutcomeKind, refund_body, refund_path
 from service.runtime import Runtime
 from service.settings import Mode, SourceSettings
 from service.store import Claim, RefundRow, ReturnCase

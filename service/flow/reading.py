@@ -6,7 +6,7 @@ from service.core.orders import Order, Reading
 from service.core.refund_mode import needs_invoices
 from service.core.returns import OrderReference
 from service.errors import NotFound
-from service.magento.client import MagentoClient
+from service.magento import MagentoClient
 from service.settings import StoreSettings
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.core.returns import OrderReference
-from service.magento.client import MagentoClient
+from service.magento import MagentoClient
 from service.runtime import Runtime
 from service.settings import SourceSettings, StoreSettings
 from service.store import Claim, ReturnCase, Store

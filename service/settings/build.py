@@ -40,6 +40,8 @@ from service.settings.shapes import (
 )
 from service.settings.tables import Table
 
+#: From here on a memo of an invoice is limited to that invoice's tax (Magento 2.4.3 release notes).
+_TAX_LIMITED_BY_INVOICE = (2, 4, 3)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -249,12 +251,18 @@ def normalised_base_url(url: str) -> str | None:
     return f"{parts.scheme}://{host}{shown_port}{parts.path.rstrip('/')}"
 
 
+def _version(text: str) -> tuple[int, ...]:
+    """2.4.6-p4 → (2, 4, 6): a patch changes nothing that a plan depends on."""
+    return tuple(int(part) for part in text.partition("-")[0].split("."))
+
+
 def _store_policy(values: Mapping[str, Any]) -> StorePolicy:
     payments = values["payments"]
     return StorePolicy(
         payments=PaymentRules(offline=tuple(payments["offline"]), online=tuple(payments["online"])),
         shipping=dict(values["shipping"]),
         shipping_includes_tax=values["shipping_amounts"] == "including_tax",
+        tax_limited_by_invoice=_version(values["magento_version"]) >= _TAX_LIMITED_BY_INVOICE,
         review_amount_over=values["review"].get("amount_over"),
         ignore_returns_before=values.get("ignore_returns_before"),
     )

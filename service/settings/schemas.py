@@ -215,6 +215,7 @@ class StoreSchema(_Strict):
     read_timeout_seconds = _whole(1, 300, "seconds")
     max_concurrency = _whole(1, 64)
     shipping_amounts = _one_of("excluding_tax", "including_tax")
+    magento_version = _text('a version, as "2.4.6" or "2.4.6-p4"', r"\d+\.\d+\.\d+(-p\d+)?")
     payments = fields.Nested(PaymentsSchema)
     shipping = fields.Dict(
         keys=fields.String(),

@@ -338,6 +338,7 @@ def test_one_questionable_line_holds_back_the_good_one():
         ({"state": "closed"}, "order-closed"),
         ({"payment_method": "brand_new"}, "method-unknown"),
         ({"base_paid_online": Decimal(34)}, "offline-but-captured"),
+        ({"lines": (line(BAG, "24-MB01", "34", has_fixed_product_tax=True),)}, "fixed-product-tax"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -375,6 +376,16 @@ def test_a_damaged_unit_that_never_left_is_a_question():
     plan = plan_for(a_return(came_back("24-MB01", disposition="damaged")), a_reading(order))
 
     assert codes_of(plan) == ["unsellable-but-unshipped"]
+
+
+def test_the_second_of_two_calls_is_predicted_as_if_the_first_had_been_made():
+    reading = a_reading(an_order(line(TEE, "WS12-M-Orange", "22", 3, tax="5.45")))
+    approved = a_return(came_back("WS12-M-Orange", parts=[a_part(2), a_part(1, "damaged")]))
+
+    plan = plan_for(approved, reading)
+
+    assert [refund.predicted.base_grand_total for refund in plan.refunds] == [Decimal("47.63"), Decimal("23.82")]
+    assert plan.base_total == reading.order.base.paid
 
 
 # --- online -----------------------------------------------------------------------------------------------------------
