@@ -29,6 +29,11 @@ class Kind(StrEnum):
     def is_shippable(self) -> bool:
         return self not in {Kind.VIRTUAL, Kind.DOWNLOADABLE}
 
+    @property
+    def is_counted(self) -> bool:
+        """Units of it lie in stock; of kits and configurables those of their parts do."""
+        return self in {Kind.SIMPLE, Kind.VIRTUAL}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:

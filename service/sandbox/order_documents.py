@@ -9,13 +9,15 @@ Source: the recordings' `before`; tests/sandbox/test_order_documents.py builds t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Protocol
 
 from service.sandbox.catalog import Kind
+from service.sandbox.documents import Document
+from service.sandbox.gateway import LedgerLine
 from service.sandbox.order_pricing import (
     PlacedLine,
     PricedInvoice,
@@ -26,11 +28,6 @@ from service.sandbox.order_pricing import (
     units_per_line,
 )
 from service.sandbox.order_specs import SHIPPING_TITLES, Charge, OrderSpec, Override
-
-Document = dict[str, Any]
-
-#: Gives the next id of a kind: "order", "order_item", "invoice", "invoice_item", "address", "history", "quote" …
-NextId = Callable[[str], int]
 
 _ZERO = Decimal(0)
 _INVOICE_PAID = 2
@@ -44,48 +41,45 @@ _TAX_RULE = "US-MI-*-Rate 1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LedgerLine:
-    """One line of the pretend gateway's ledger; `amount` is in the base currency."""
-
-    what: str
-    method: str
-    order: str
-    amount: Decimal
-    txn: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class OrderDocuments:
     order: Document
     invoices: tuple[Document, ...]
     ledger: tuple[LedgerLine, ...]
     #: Units per SKU that have left the shelf, and that are sold but still on it.
-    shipped_units: dict[str, Decimal]
+    gone_units: dict[str, Decimal]
     reserved_units: dict[str, Decimal]
 
 
-def build_documents(spec: OrderSpec, *, next_id: NextId, now: datetime, magento_version: str) -> OrderDocuments:
-    """The documents of a described order, as the given version of Magento would answer them."""
-    return _Writer(spec, price_order(spec), next_id, now, magento_version).write()
+class Ids(Protocol):
+    """Who numbers things; kinds are "order", "order item", "invoice", "address" … and count apart."""
+
+    def next_id(self, kind: str) -> int: ...
+
+    def next_increment_id(self, kind: str, store_id: int = 1) -> str: ...
+
+
+def build_documents(spec: OrderSpec, *, ids: Ids, now: datetime, magento_version: str) -> OrderDocuments:
+    """The documents of a described order, as the given version of Magento would answer them. `now` is in UTC."""
+    return _Writer(spec, price_order(spec), ids, now, magento_version).write()
 
 
 class _Writer:
     """Holds what every part of one order's documents needs: its ids, its time, its prices."""
 
-    def __init__(self, spec: OrderSpec, priced: PricedOrder, next_id: NextId, now: datetime, version: str) -> None:
-        self.spec, self.priced, self.next_id = spec, priced, next_id
+    def __init__(self, spec: OrderSpec, priced: PricedOrder, ids: Ids, now: datetime, version: str) -> None:
+        self.spec, self.priced, self.ids = spec, priced, ids
         self.says_zero_shipping = version.startswith("2.4.1")
         self.at = now.strftime("%Y-%m-%d %H:%M:%S")
-        self.order_id = next_id("order")
-        self.item_ids = [next_id("order_item") for _ in priced.lines]
-        self.quote_item_ids = [next_id("quote_item") for _ in priced.lines]
-        self.shipping_address_id = next_id("address") if self.is_shippable else None
-        self.billing_address_id = next_id("address")
+        self.order_id = ids.next_id("order")
+        self.item_ids = [ids.next_id("order item") for _ in priced.lines]
+        self.quote_item_ids = [ids.next_id("quote item") for _ in priced.lines]
+        self.shipping_address_id = ids.next_id("address") if self.is_shippable else None
+        self.billing_address_id = ids.next_id("address")
         self.shipped = _units_shipped(priced.lines, spec)
         self.invoiced = [sum(units, _ZERO) for units in zip(*(i.units for i in priced.invoices), strict=True)] or [
             _ZERO for _ in priced.lines
         ]
-        self.ledger = _ledger_lines(spec, priced)
+        self.ledger = _ledger_lines(spec, priced, now.timestamp())
 
     @property
     def is_shippable(self) -> bool:
@@ -102,8 +96,10 @@ class _Writer:
             order=order,
             invoices=tuple(self._invoice(invoice, number) for number, invoice in enumerate(self.priced.invoices)),
             ledger=self.ledger,
-            shipped_units=self._units_on_the_shelf(was_shipped=True),
-            reserved_units=self._units_on_the_shelf(was_shipped=False),
+            gone_units=self._count_units(self._gone()),
+            reserved_units=self._count_units(
+                [line.qty - gone for line, gone in zip(self.priced.lines, self._gone(), strict=True)]
+            ),
         )
 
     def _order(self, items: list[Document]) -> Document:
@@ -133,7 +129,7 @@ class _Writer:
             "increment_id": spec.increment_id,
             "is_virtual": int(not self.is_shippable),
             "protect_code": hashlib.sha256(spec.increment_id.encode()).hexdigest()[:32],
-            "quote_id": self.next_id("quote"),
+            "quote_id": self.ids.next_id("quote"),
             "remote_ip": "127.0.0.1",
             "state": state,
             "status": status,
@@ -335,7 +331,7 @@ class _Writer:
             {
                 "comment": says[line.what][1].format(line.amount, line.txn),
                 "created_at": self.at,
-                "entity_id": self.next_id("history"),
+                "entity_id": self.ids.next_id("history"),
                 "entity_name": says[line.what][0],
                 "is_customer_notified": None,
                 "is_visible_on_front": 0,
@@ -421,7 +417,7 @@ class _Writer:
 
     def _invoice(self, invoice: PricedInvoice, number: int) -> Document:
         base, shown = invoice.base, invoice.shown
-        entity_id = self.next_id("invoice")
+        entity_id = self.ids.next_id("invoice")
         captures = self._captures()
         document: Document = {
             **self._currencies(),
@@ -434,7 +430,7 @@ class _Writer:
             "billing_address_id": self.billing_address_id,
             "created_at": self.at,
             "entity_id": entity_id,
-            "increment_id": f"{entity_id:09d}",
+            "increment_id": self.ids.next_increment_id("invoice", self._store_view()[0]),
             "order_id": self.order_id,
             "state": _INVOICE_PAID,
             "total_qty": _number(sum(invoice.units, _ZERO)),
@@ -477,7 +473,7 @@ class _Writer:
     ) -> Document:
         item: Document = {
             **_both("price", base.price, shown.price),
-            "entity_id": self.next_id("invoice_item"),
+            "entity_id": self.ids.next_id("invoice item"),
             "name": line.product.name,
             "product_id": line.product.product_id,
             "sku": line.sku,
@@ -497,17 +493,20 @@ class _Writer:
                 item |= _both("discount_amount", base.discount, shown.discount)
         return item
 
-    def _units_on_the_shelf(self, *, was_shipped: bool) -> dict[str, Decimal]:
-        """Units per SKU of the lines that stand for goods: of a configurable or a kit its children."""
-        units: dict[str, Decimal] = {}
-        shipped_by_spec = units_per_line(self.priced.lines, self.spec, self.spec.shipped_units)
-        for index, line in enumerate(self.priced.lines):
-            if self._children(index) or not line.product.kind.is_shippable:
-                continue
-            sent = shipped_by_spec[index]
-            sku = line.product.sku
-            units[sku] = units.get(sku, _ZERO) + (sent if was_shipped else line.qty - sent)
-        return units
+    def _gone(self) -> list[Decimal]:
+        """Units that stock no longer has: shipped, or invoiced where there is nothing to ship."""
+        sent = units_per_line(self.priced.lines, self.spec, self.spec.shipped_units)
+        return [
+            shipped if line.product.kind.is_shippable else invoiced
+            for line, shipped, invoiced in zip(self.priced.lines, sent, self.invoiced, strict=True)
+        ]
+
+    def _count_units(self, units: Iterable[Decimal]) -> dict[str, Decimal]:
+        counted: dict[str, Decimal] = {}
+        for line, quantity in zip(self.priced.lines, units, strict=True):
+            if line.product.kind.is_counted:
+                counted[line.product.sku] = counted.get(line.product.sku, _ZERO) + quantity
+        return counted
 
 
 def _units_shipped(lines: Sequence[PlacedLine], spec: OrderSpec) -> list[Decimal]:
@@ -521,19 +520,20 @@ def _units_shipped(lines: Sequence[PlacedLine], spec: OrderSpec) -> list[Decimal
     return [shipped if counts(line) else _ZERO for line, shipped in zip(lines, units, strict=True)]
 
 
-def _ledger_lines(spec: OrderSpec, priced: PricedOrder) -> tuple[LedgerLine, ...]:
+def _ledger_lines(spec: OrderSpec, priced: PricedOrder, at: float) -> tuple[LedgerLine, ...]:
     lines = []
     if spec.method.charge is Charge.AUTHORIZE:
-        lines.append(_ledger_line(spec, "authorize", priced.base, 0))
+        lines.append(_ledger_line(spec, "authorize", priced.base, 0, at))
     if spec.method.charge is not Charge.NOTHING and spec.is_captured:
-        lines += [_ledger_line(spec, "capture", invoice.base, n) for n, invoice in enumerate(priced.invoices)]
+        lines += [_ledger_line(spec, "capture", invoice.base, n, at) for n, invoice in enumerate(priced.invoices)]
     return tuple(lines)
 
 
-def _ledger_line(spec: OrderSpec, what: str, totals: Totals, number: int) -> LedgerLine:
+def _ledger_line(spec: OrderSpec, what: str, totals: Totals, number: int, at: float) -> LedgerLine:
     digest = hashlib.sha256(f"{what}:{spec.increment_id}:{number}".encode()).hexdigest()[:12]
     word = {"authorize": "auth"}.get(what, what)
     return LedgerLine(
+        at=at,
         what=what,
         method=spec.payment,
         order=spec.increment_id,
@@ -577,7 +577,7 @@ def _both(name: str, base: Decimal, shown: Decimal) -> Document:
     return {f"base_{name}": _number(base), name: _number(shown)}
 
 
-def _sum(amounts: Any) -> Decimal:
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
     return sum(amounts, _ZERO)
 
 
