@@ -1,5 +1,6 @@
 """What is kept, durably, in SQL: the only place that speaks it. `open_store(url)` gives everything there is."""
 
+from service.store.backup import backup, restore
 from service.store.clashes import EventClash, IllegalMove, SchemaMismatch
 from service.store.ids import Kind, format_id, kind_of, parse_id
 from service.store.migrate import is_current, migrate
@@ -47,10 +48,12 @@ __all__ = [
     "Store",
     "StoredEvent",
     "Switch",
+    "backup",
     "format_id",
     "is_current",
     "kind_of",
     "migrate",
     "open_store",
     "parse_id",
+    "restore",
 ]
