@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.errors import TooLarge, Unauthentic
+from service.errors import RefundryError, TooLarge, Unauthentic
 from service.runtime import Runtime
 from service.sources import verify
 from service.store import NewDelivery, Received
@@ -38,7 +38,7 @@ def receive(runtime: Runtime, source_name: str, raw: bytes, headers: Sequence[tu
     )
 
 
-def refuse(runtime: Runtime, source_name: str, error: TooLarge | Unauthentic, *, size_bytes: int) -> None:
+def refuse(runtime: Runtime, source_name: str, error: RefundryError, *, size_bytes: int) -> None:
     """Count a refused delivery, so that a wrongly rotated secret is seen before the sender gives up."""
     runtime.store.refusals.count(source_name, error.status, error.message, size_bytes, runtime.clock())
 

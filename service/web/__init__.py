@@ -1,0 +1,1 @@
+"""HTTP, inwards: webhooks, the API, health. Turns requests into calls of flow and store, and errors into answers."""
