@@ -17,7 +17,7 @@ from flask import Flask
 
 from service.runtime import Runtime, build_runtime
 from service.settings import load_settings
-from service.web import health, index, webhooks
+from service.web import api, health, index, webhooks
 from service.web.context import bind_runtime
 from service.web.every_request import attend_every_request
 from service.web.problems import answer_errors_as_problems
@@ -43,6 +43,8 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     answer_errors_as_problems(app)
     for blueprint in (index.blueprint, webhooks.blueprint, health.blueprint):
         app.register_blueprint(blueprint)
+    if runtime.settings.service.api:
+        app.register_blueprint(api.blueprint)
     return app
 
 
