@@ -149,6 +149,7 @@ def test_refunds_are_filtered(client, given, reader, query, expected):
         ("/api/v1/returns?cursor=17", "cursor"),
         ("/api/v1/refunds?state=finished", "state"),
         ("/api/v1/refunds?state=done&state=sending", "state"),
+        ("/api/v1/returns?source=%00", "source"),
         ("/api/v1/returns/ret_1?raw=1", "raw"),
         ("/api/v1/switches?scope=all", "scope"),
     ],

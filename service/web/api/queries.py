@@ -16,6 +16,10 @@ _PAGE = 50
 _LARGEST_PAGE = 200
 
 
+# PostgreSQL takes no NUL in a text, and answers as if the fault were ours.
+_NO_NUL = validate.ContainsNoneOf("\0", error="it has a NUL character in it")
+
+
 class FlagArgument(fields.Field[bool]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         del attr, data, kwargs
@@ -43,7 +47,7 @@ class PageQuery(Schema):
 
 
 class DeliveriesQuery(PageQuery):
-    source = fields.String()
+    source = fields.String(validate=_NO_NUL)
     state = fields.Enum(DeliveryState, by_value=True)
     return_id = IdArgument("return", data_key="return")
     before = IdArgument("delivery", data_key="cursor")
@@ -55,8 +59,8 @@ class DeliveryQuery(Schema):
 
 class ReturnsQuery(PageQuery):
     needs_person = FlagArgument()
-    store = fields.String()
-    source = fields.String()
+    store = fields.String(validate=_NO_NUL)
+    source = fields.String(validate=_NO_NUL)
     verdict = fields.Enum(Verdict, by_value=True)
     before = IdArgument("return", data_key="cursor")
 
@@ -65,7 +69,7 @@ class RefundsQuery(PageQuery):
     state = fields.Enum(RefundState, by_value=True)
     needs_person = FlagArgument()
     return_id = IdArgument("return", data_key="return")
-    instance = fields.String()
+    instance = fields.String(validate=_NO_NUL)
     before = IdArgument("refund", data_key="cursor")
 
 
