@@ -47,8 +47,8 @@ def read_body(environ: WSGIEnvironment, limit_bytes: int) -> bytes:
 def read_headers(environ: WSGIEnvironment) -> list[tuple[str, str]]:
     """Names in lower case and values, one pair for each time a header was sent.
 
-    Behind a server without `mark_repeated_headers`, a repeated header is one value with commas in it: no signature, time or
-    id survives that, so it is refused all the same.
+    Behind a server without `mark_repeated_headers`, a repeated header is one value with commas in it: no signature, and
+    no time or id that is signed, survives that, so it is refused all the same.
     """
     return list(_headers(environ))
 
