@@ -138,7 +138,8 @@ def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS, once: b
         # More than the threads of one web process; a ping, because a database that was restarted hangs up silently.
         options = {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": True}
     try:
-        engine = create_engine(url, **options)
+        # Without this a fault's traceback would carry bodies into the log.
+        engine = create_engine(url, hide_parameters=True, **options)
     except (ModuleNotFoundError, sql.NoSuchModuleError) as error:
         raise _bad_url(
             url.render_as_string(hide_password=True),

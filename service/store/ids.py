@@ -13,8 +13,8 @@ Kind = Literal["delivery", "return", "refund"]
 
 _PREFIXES: dict[Kind, str] = {"delivery": "del", "return": "ret", "refund": "ref"}
 
-#: PostgreSQL's bigint; a longer number cannot be a row of ours, and the driver would refuse it less kindly.
-_LARGEST = 2**63 - 1
+#: Digits that fit a database's integer whatever they are; a longer number cannot be a row of ours.
+_MOST_DIGITS = 18
 
 
 def format_id(kind: Kind, number: int) -> str:
@@ -24,7 +24,8 @@ def format_id(kind: Kind, number: int) -> str:
 def parse_id(kind: Kind, text: str) -> int:
     """The number of a public id; anything else than `kind`'s prefix and digits is a BadRequest that names it."""
     prefix, _, digits = text.partition("_")
-    if prefix != _PREFIXES[kind] or not (digits.isascii() and digits.isdigit()) or int(digits[:20]) > _LARGEST:
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
+    if prefix != _PREFIXES[kind] or not is_number:
         raise BadRequest(f"{text!r} is not the id of a {kind}: those look like {format_id(kind, 17)}", id=text)
     return int(digits)
 

@@ -1,0 +1,293 @@
+"""The call that goes wrong, in every way: never twice, never lost, and a person where nobody can know."""
+
+from decimal import Decimal
+
+import pytest
+
+from service.core.lifecycle import DeliveryState, RefundState
+from service.errors import LeaseLost
+from service.flow import answers
+from service.flow.worker import work_once
+from service.store import Settlement
+from tests.flow.world import World, dollars
+
+OFFLINE, ONLINE, TWO_INVOICES = "000000101", "000000102", "000000106"
+DONE = DeliveryState.DONE
+PERSON = DeliveryState.NEEDS_PERSON
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def say_offline(world):
+    return world.say(OFFLINE, ("WS12-M-Orange", 1))
+
+
+def say_online(world):
+    return world.say(ONLINE, ("24-MB01", 2))
+
+
+# Faults of the refund call: (rule, memos that exist at the end, how the delivery ends)
+OFFLINE_FAULTS = [
+    ("lost-before times=1", 1, (DONE, "refunded")),
+    ("lost-after times=1", 1, (DONE, "nothing-left")),
+    ("500-before times=1", 1, (DONE, "refunded")),
+    ("500-after times=1", 1, (DONE, "nothing-left")),
+    ("502-before times=1", 1, (DONE, "refunded")),
+    ("502-after times=1", 1, (DONE, "nothing-left")),
+    ("503-before times=1", 1, (DONE, "refunded")),
+    ("html-200-after times=1", 1, (DONE, "nothing-left")),
+    ("truncated times=1", 1, (DONE, "nothing-left")),
+    ("429 times=1 retry-after=7", 1, (DONE, "refunded")),
+    ("401 times=1", 1, (DONE, "refunded")),
+    ("403 times=1", 1, (DONE, "refunded")),
+    ("lost-before", 0, (PERSON, "unknown-offline")),
+    ("500-before", 0, (PERSON, "unknown-offline")),
+]
+
+
+@pytest.mark.parametrize(("fault", "memos", "ending"), OFFLINE_FAULTS, ids=[each[0] for each in OFFLINE_FAULTS])
+def test_an_offline_refund_survives_every_fault_of_its_call(world, fault, memos, ending):
+    world.fault(f"POST */order/*/refund {fault}")
+    received = say_offline(world)
+
+    world.work_until_idle()
+
+    assert len(world.memos(OFFLINE)) == memos
+    assert world.state(received) == ending
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_offline_refund_is_sent_at_most_three_times_and_mailed_once(world, when):
+    world.fault(f"POST */order/*/refund lost-{when}")
+    say_offline(world)
+
+    world.work_until_idle()
+
+    assert [body["notify"] for _, body in world.posts()] == ([True, False, False] if when == "before" else [True])
+
+
+ONLINE_FAULTS = [
+    ("lost-before times=1", [], (PERSON, "unknown-online")),
+    ("lost-after times=1", [68], (DONE, "nothing-left")),
+    ("500-before times=1", [], (PERSON, "unknown-online")),
+    ("500-after times=1", [68], (DONE, "nothing-left")),
+    ("html-200-after times=1", [68], (DONE, "nothing-left")),
+    ("truncated times=1", [68], (DONE, "nothing-left")),
+    ("decline times=1", [], (PERSON, "unknown-online")),
+    ("429 times=1 retry-after=7", [68], (DONE, "refunded")),
+    ("401 times=1", [68], (DONE, "refunded")),
+]
+
+
+@pytest.mark.parametrize(("fault", "paid", "ending"), ONLINE_FAULTS, ids=[each[0] for each in ONLINE_FAULTS])
+def test_an_online_refund_is_never_paid_twice_whatever_its_call_does(world, fault, paid, ending):
+    world.fault(f"POST */invoice/*/refund {fault}")
+    received = say_online(world)
+
+    world.work_until_idle()
+
+    assert world.paid_back(ONLINE) == dollars(*paid)
+    assert world.state(received) == ending
+
+
+def test_a_slow_gateway_is_waited_for_and_found(world):
+    world.fault("POST */invoice/*/refund slow-gateway seconds=170")
+    received = say_online(world)
+
+    world.work_until_idle()
+
+    assert world.paid_back(ONLINE) == dollars(68)
+    assert world.state(received) == (DONE, "refunded")
+
+
+@pytest.mark.parametrize("order", [OFFLINE, ONLINE], ids=["offline", "online"])
+def test_a_client_that_gives_up_does_not_take_not_yet_for_never(world, order):
+    world.answer_late(seconds=290)
+    received = say_offline(world) if order == OFFLINE else say_online(world)
+
+    world.work_until_idle()
+
+    assert len(world.posts()) == 1
+    assert len(world.memos(order)) == 1
+    assert world.state(received) == (DONE, "nothing-left")
+    assert [row.stock_proven for row in world.refunds()] == [False]
+
+
+# --- reads that go wrong --------------------------------------------------------------------------------------------
+
+READ_FAULTS = ["lost-before times=4", "502-before times=4", "maintenance times=2", "429 times=2 retry-after=60"]
+
+
+@pytest.mark.parametrize("fault", READ_FAULTS)
+@pytest.mark.parametrize("path", ["*/orders", "*/creditmemo/*", "*/invoices"])
+def test_a_read_that_fails_is_tried_again_and_nothing_is_sent_meanwhile(world, path, fault):
+    world.fault(f"GET {path} {fault}")
+    received = say_online(world)
+    world.work()
+
+    world.work_until_idle()
+
+    assert world.paid_back(ONLINE) == dollars(68)
+    assert world.state(received)[0] is DONE
+
+
+# --- a worker that dies ---------------------------------------------------------------------------------------------
+
+
+class Died(BaseException):
+    """kill -9: nothing after it runs."""
+
+
+class DyingMagento:
+    """The real client of a worker that is killed when it is told to."""
+
+    def __init__(self, client, *, at, before):
+        self._client, self._at, self._before = client, at, before
+
+    def __getattr__(self, name):
+        method = getattr(self._client, name)
+        if name != self._at:
+            return method
+
+        def dying(*arguments, **more):
+            if self._before:
+                raise Died
+            method(*arguments, **more)
+            raise Died
+
+        return dying
+
+
+CALLS = ["read_order_by_increment", "read_invoices", "send_refund", "read_memo", "ask_email"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("at", CALLS)
+@pytest.mark.parametrize("order", [OFFLINE, ONLINE], ids=["offline", "online"])
+def test_a_worker_killed_around_any_call_leaves_nothing_doubled_or_lost(world, order, at, before):
+    received = say_offline(world) if order == OFFLINE else say_online(world)
+    dying = world.new_process()
+    object.__setattr__(dying, "magento", {"main": DyingMagento(world.client(), at=at, before=before)})
+    died = False
+    try:
+        work_once(dying, "doomed")
+    except Died:
+        died = True
+
+    world.work_until_idle()
+
+    state, code = world.state(received)
+    unknowable = died and order == ONLINE and at == "send_refund" and before
+    assert (state, code) == (PERSON, "unknown-online") if unknowable else state is DONE
+    assert len(world.memos(order)) == (0 if unknowable else 1)
+    assert world.paid_back(ONLINE) == (dollars(68) if order == ONLINE and not unknowable else [])
+
+
+def test_a_worker_that_lost_its_lease_sends_nothing(world):
+    received = say_online(world)
+    store = world.runtime.store
+    slow = store.inbox.claim("slow", world.clock(), 10)
+    world.clock.advance(11)
+    world.work()
+
+    with pytest.raises(LeaseLost):
+        store.inbox.extend(slow, world.clock(), 10)
+    assert world.paid_back(ONLINE) == dollars(68)
+    assert world.state(received)[0] is DONE
+
+
+def test_a_reading_that_went_stale_is_not_sent_on(world):
+    world.fault("GET */invoices latency seconds=11 times=1")
+    say_online(world)
+
+    world.work_until_idle()
+
+    assert [path.rsplit("/", 1)[-1] for method, path in world.calls() if method == "GET"][:4] == [
+        "orders",
+        "invoices",
+        str(world.orders[ONLINE]),
+        "invoices",
+    ]
+    assert world.paid_back(ONLINE) == dollars(68)
+
+
+# --- one order, several returns -------------------------------------------------------------------------------------
+
+
+def test_while_one_refund_is_unknown_the_order_waits_and_other_orders_do_not(world):
+    world.fault(f"POST */invoice/*/refund 500-before times=1 order={ONLINE}")
+    world.say(ONLINE, ("24-MB01", 1), return_id="RMA-1")
+    world.work()
+    behind = world.say(ONLINE, ("24-MB01", 1), return_id="RMA-2")
+    elsewhere = world.say(TWO_INVOICES, ("24-WG085", 1), return_id="RMA-3")
+
+    world.work()
+
+    assert world.state(behind) == (DeliveryState.WAITING, "order-busy")
+    assert world.state(elsewhere)[0] is DONE
+
+
+@pytest.mark.parametrize(
+    ("settlement", "paid", "ending"),
+    [
+        (Settlement.NOT_PAID, [34, 34], (DONE, "refunded")),
+        (Settlement.PAID_NO_MEMO, [34], (DONE, "nothing-left")),
+    ],
+)
+def test_a_person_settles_what_nobody_could_know(world, settlement, paid, ending):
+    world.fault(f"POST */invoice/*/refund 500-before times=1 order={ONLINE}")
+    received = world.say(ONLINE, ("24-MB01", 1), return_id="RMA-1")
+    behind = world.say(ONLINE, ("24-MB01", 1), return_id="RMA-2")
+    world.work_until_idle()
+    (stuck,) = [row for row in world.refunds() if row.state is RefundState.UNKNOWN]
+
+    answers.settle(world.runtime, stuck.id, settlement, "anna", text="looked in the gateway")
+    world.work_until_idle()
+
+    assert world.state(received) == ending
+    assert world.state(behind) == (DONE, "refunded")
+    assert world.paid_back(ONLINE) == dollars(*paid)
+
+
+def test_a_memo_that_is_not_what_was_asked_is_shown_with_both_sides(tmp_path):
+    world = World(tmp_path, policy_changes={"shipping_includes_tax": False})
+    received = world.say(ONLINE, ("24-MB01", 2))
+    spoil_next_memo(world)
+
+    world.work_until_idle()
+
+    state, code = world.state(received)
+    (refund,) = world.refunds()
+    assert (state, code) == (PERSON, "receipt-differs")
+    assert "base total: asked 68.00, the memo says 67.00" in world.delivery(received).reason
+    assert refund.needs_person
+
+
+def spoil_next_memo(world):
+    """A plugin in the shop that changes memos as they are read."""
+    handle = world.sandbox.handle
+
+    def spoiled(request):
+        if request.method == "GET" and "/creditmemo/" in request.path:
+            for memo in world.sandbox.shop.memos.values():
+                memo["base_grand_total"] = Decimal(67)
+        return handle(request)
+
+    world.sandbox.handle = spoiled
+
+
+def test_a_database_that_forgot_what_it_sent_asks_before_money_moves(world, tmp_path_factory):
+    world.say(ONLINE, ("24-MB01", 1), return_id="RMA-1")
+    world.work()
+    restored = World(tmp_path_factory.mktemp("restored"))
+    restored.sandbox, restored.orders, restored.faults = world.sandbox, world.orders, world.faults
+    restored.runtime = restored.new_process()
+
+    other = restored.say(ONLINE, ("24-MB01", 1), return_id="RMA-2")
+    restored.work()
+
+    assert restored.state(other) == (PERSON, "database-behind")
+    assert world.paid_back(ONLINE) == dollars(34)
