@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from service.sandbox import documents
@@ -20,6 +20,7 @@ from service.sandbox.search import Parameters
 from service.sandbox.totals import PhpFailureError, RefusedError
 
 _CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _JSON_TYPES = ("application/json",)
 _FALSE = {"", "0", "false", "null", "no", "off"}
 
@@ -161,13 +162,9 @@ def _read_amount(said: Document, field: str) -> Decimal | None:
     value = said.get(field)
     if value is None:
         return None
-    try:
-        if isinstance(value, bool | dict | list):
-            raise InvalidOperation
-        amount = Decimal(str(value).strip())
-    except InvalidOperation:
-        raise WrongTypeError(field, value, "float") from None
-    return amount
+    if isinstance(value, bool) or not _NUMBER.fullmatch(str(value)):
+        raise WrongTypeError(field, value, "float")
+    return Decimal(str(value).strip())
 
 
 def _read_lenient_int(value: object) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from service.sandbox.documents import ZERO, Document, as_stored, cents, number, priced
+from service.sandbox.documents import ZERO, Document, as_stored, cents, number, priced, save_row
 from service.sandbox.gateway import is_online
 from service.sandbox.lines import Line, default_status, find_saved_state, find_state, kept_status, read_lines
 from service.sandbox.totals import Draft, MemoLine, check_money_left, collect_totals, find_row_totals_incl_tax
@@ -360,7 +360,7 @@ def write_refund(draft: Draft, asked: AskedRefund, *, txn: str | None, memos_bef
         refunded_before = number(invoice, "base_total_refunded")
         total = as_stored(refunded_before + number(memo, "base_grand_total"))
         invoice = {**invoice, "is_used_for_refund": 1, "base_total_refunded": total}
-    return Written(order=order, invoice=invoice, memo=memo, history=history)
+    return Written(order=save_row(draft.order, order), invoice=invoice, memo=memo, history=history)
 
 
 def _finish_memo(

@@ -1,7 +1,8 @@
 """Magento's REST front: which path and verb mean what, who may, what the answer looks like, errors included.
 
 Order of checks as in Magento: the answer's format, the store code, the route, rights, the input, then the order.
-Source: recordings/store-code-in-path.json, malformed-requests.json, auth-missing-and-bad-token.json, unknown-order.json.
+Source: recordings/store-code-in-path.json, malformed-requests.json, unknown-order.json,
+auth-missing-and-bad-token.json.
 """
 
 from __future__ import annotations
@@ -348,6 +349,10 @@ def _comment_on_memo(call: Call) -> Document:
     return call.shop.comment_on_memo(call.id_at("id"), inputs.read_entity(call.body, "entity"))
 
 
+def _cancel_memo(_call: Call) -> bool:
+    raise RefusedError("You can not cancel Credit Memo")
+
+
 def _mail_memo(call: Call) -> bool:
     return call.shop.mail_memo(call.id_at("id"))
 
@@ -597,7 +602,8 @@ _ROUTES = (
     _route("GET", "creditmemos", _SALES + "sales_creditmemo", _list_memos),
     _route("GET", "creditmemo/:id/comments", _SALES + "sales_creditmemo", _list_memo_comments),
     _route("POST", "creditmemo/:id/comments", _SALES + "sales_creditmemo", _comment_on_memo),
-    _route("POST", "creditmemo/:id/emails", _SALES + "emails", _mail_memo),
+    _route("POST", "creditmemo/:id/emails", _SALES + "sales_creditmemo", _mail_memo),
+    _route("PUT", "creditmemo/:id", _SALES + "sales_creditmemo", _cancel_memo),
     _route("GET", "orders/:id/comments", _SALES + "actions_view", _list_order_comments),
     _route("POST", "orders/:id/comments", _SALES + "comment", _comment_on_order),
     _route("POST", "orders/:id/hold", _SALES + "hold", lambda call: call.shop.hold(call.id_at("id"))),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from service.sandbox.documents import Document, as_stored, number
+from service.sandbox.documents import Document, as_stored, number, priced, save_row
 from service.sandbox.gateway import DeclinedError, Gateway, is_online
 from service.sandbox.lines import default_status, read_lines
 from service.sandbox.refunds import (
@@ -266,12 +266,14 @@ class Shop:
         invoice = self.invoices.get(int(memo.get("invoice_id") or 0))
         paid, refunded = number(order, "base_total_paid"), number(order, "base_total_refunded")
         if refunded + number(memo, "base_grand_total") > paid:
-            raise RefusedError("The most money available to refund is %1.", f"${paid - refunded:.2f}")
+            left = priced(paid - refunded, order.get("base_currency_code", "USD"))
+            raise RefusedError("The most money available to refund is %1.", left)
         now = self.timestamp()
         txn = None
         if invoice is not None and not offline and is_online(order["payment"]):
             txn = self._call_gateway(order, number(memo, "base_grand_total"))
         made: Document = {**memo, "state": 2, "created_at": now, "updated_at": now, "comments": []}
+        made |= {f"base_{name}": made[name] for name in ("adjustment_positive", "adjustment_negative") if name in made}
         made["items"] = [{"base_cost": None, "base_price": None, **item} for item in memo.get("items", [])]
         if txn is not None:
             made["transaction_id"] = txn
@@ -288,7 +290,7 @@ class Shop:
         save_state(written, read_lines(written), memos_before=memos_before)
         self._number_memo(made)
         self.memos[made["entity_id"]] = made
-        self.save_order(written, history)
+        self.save_order(save_row(order, written), history)
         return made
 
     def add_memo_comment(
