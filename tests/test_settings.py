@@ -478,7 +478,12 @@ class TestShippedFiles:
     def test_the_sandbox_configuration_loads(self):
         settings = load_settings_file(
             shipped_file("sandbox.toml"),
-            {"SANDBOX_TOKEN": "t", "SANDBOX_WAREHOUSE_SECRET": WHSEC, "SANDBOX_PORTAL_SECRET": "demo"},
+            {
+                **{f"SANDBOX_{name}": "t" for name in ("CONSUMER_KEY", "CONSUMER_SECRET")},
+                **{f"SANDBOX_{name}": "t" for name in ("ACCESS_TOKEN", "ACCESS_TOKEN_SECRET")},
+                "SANDBOX_WAREHOUSE_SECRET": WHSEC,
+                "SANDBOX_PORTAL_SECRET": "demo",
+            },
         )
 
         assert settings.stores.keys() == {"sandbox"}
