@@ -1,0 +1,281 @@
+"""Commands that change something: each with a named actor, each in the journal, as the API does them."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from typing import BinaryIO
+
+import click
+
+from service.commands.deliver import post, webhook_url, with_event_id
+from service.commands.invocation import Invocation, actor_of, actor_option, json_option
+from service.commands.pages import plan_lines, public
+from service.commands.shown import say, say_json, table
+from service.errors import BadRequest
+from service.flow import answers
+from service.flow.unknowns import Sight, look_for_unknown
+from service.runtime import Runtime
+from service.sources import sign
+from service.store import Settlement, format_id, kind_of, parse_id
+
+_WORKER_GOES_ON = "the worker takes it up at once"
+
+
+@click.command(name="approve")
+@click.argument("return_id", metavar="RETURN")
+@click.option(
+    "--fingerprint", metavar="F", help="The plan you say yes to; without it, the plan is shown and asked about."
+)
+@actor_option
+@json_option
+@click.pass_obj
+def approve_command(
+    invocation: Invocation, *, return_id: str, fingerprint: str | None, actor: str | None, as_json: bool
+) -> None:
+    """Say yes to exactly one plan of a return.
+
+    If the order changed since and planning gives another, that one has to be approved again.
+    """
+    with invocation.open_runtime() as runtime:
+        number = _return_of(runtime, return_id)
+        chosen = fingerprint or _ask_for_yes(runtime, number)
+        answers.approve(runtime, number, chosen, actor_of(invocation, actor))
+    _done(f"approved {chosen}; {_WORKER_GOES_ON}", {"return": return_id, "approved": chosen}, as_json=as_json)
+
+
+def _ask_for_yes(runtime: Runtime, number: int) -> str:
+    case = runtime.store.returns.case(number)
+    if case.plan is None or not case.plan_fingerprint:
+        name = format_id("return", number)
+        raise BadRequest(f"{name} has no plan that could be approved; see: refundry show {name}")
+    for line in plan_lines(case.plan):
+        click.echo(line, err=True)
+    click.confirm("\nApprove exactly this?", abort=True, err=True)
+    return case.plan_fingerprint
+
+
+@click.command(name="retry")
+@click.argument("public_id", metavar="ID")
+@actor_option
+@json_option
+@click.pass_obj
+def retry_command(invocation: Invocation, *, public_id: str, actor: str | None, as_json: bool) -> None:
+    """Look again now, without waiting.
+
+    ID is a return (ret_…), one of its refunds (ref_…) or a delivery (del_…).
+    """
+    with invocation.open_runtime() as runtime:
+        if kind_of(public_id) == "delivery":
+            number = parse_id("delivery", public_id)
+            runtime.store.inbox.delivery(number)
+            answers.replay(runtime, number, actor_of(invocation, actor))
+        else:
+            answers.retry(runtime, _return_of(runtime, public_id), actor_of(invocation, actor))
+    _done(f"{public_id} is due now; {_WORKER_GOES_ON}", {"retried": public_id}, as_json=as_json)
+
+
+@click.command(name="replay")
+@click.argument("delivery_id", metavar="DELIVERY")
+@actor_option
+@json_option
+@click.pass_obj
+def replay_command(invocation: Invocation, *, delivery_id: str, actor: str | None, as_json: bool) -> None:
+    """Read a stored delivery again.
+
+    Harmless: what was given back stays given back, and only a difference would be refunded.
+    """
+    number = parse_id("delivery", delivery_id)
+    with invocation.open_runtime() as runtime:
+        answers.replay(runtime, number, actor_of(invocation, actor))
+    _done(f"{delivery_id} is read again; {_WORKER_GOES_ON}", {"replayed": delivery_id}, as_json=as_json)
+
+
+@click.command(name="settle")
+@click.argument("refund_id", metavar="REFUND")
+@click.option("--memo", "memo_id", type=click.IntRange(1), help="It was paid: this is its credit memo (entity id).")
+@click.option("--paid-no-memo", is_flag=True, help="The gateway paid, and Magento has no memo for it.")
+@click.option("--not-paid", is_flag=True, help="Nothing was paid; it may be sent again.")
+@click.option("--reason", required=True, help="How you know; goes to the journal.")
+@actor_option
+@json_option
+@click.pass_obj
+def settle_command(
+    invocation: Invocation,
+    *,
+    refund_id: str,
+    memo_id: int | None,
+    paid_no_memo: bool,
+    not_paid: bool,
+    reason: str,
+    actor: str | None,
+    as_json: bool,
+) -> None:
+    """Say what became of a refund whose answer was lost.
+
+    Look at the payment gateway first: what you say is believed.
+    """
+    if [memo_id is not None, paid_no_memo, not_paid].count(True) != 1:
+        raise click.UsageError("say one of --memo ID, --paid-no-memo and --not-paid")
+    decision = (
+        Settlement.MEMO if memo_id is not None else Settlement.PAID_NO_MEMO if paid_no_memo else Settlement.NOT_PAID
+    )
+    number = parse_id("refund", refund_id)
+    with invocation.open_runtime() as runtime:
+        row = answers.settle(runtime, number, decision, actor_of(invocation, actor), memo_id=memo_id, text=reason)
+    _done(f"{refund_id} is {row.state}: {decision}", public("refund", row), as_json=as_json)
+
+
+@click.command(name="answer")
+@click.argument("return_id", metavar="RETURN")
+@click.option("--memo", "memo_id", type=click.IntRange(1), required=True, help="The credit memo that is asked about.")
+@click.option(
+    "--this-return/--something-else",
+    "is_this_return",
+    required=True,
+    default=None,
+    help="Whether it gave back this return.",
+)
+@actor_option
+@json_option
+@click.pass_obj
+def answer_command(
+    invocation: Invocation, *, return_id: str, memo_id: int, is_this_return: bool, actor: str | None, as_json: bool
+) -> None:
+    """Say whether somebody else's memo gave back a return."""
+    with invocation.open_runtime() as runtime:
+        number = _return_of(runtime, return_id)
+        answers.answer_memo(runtime, number, memo_id, actor_of(invocation, actor), is_this_return=is_this_return)
+    said = "this return" if is_this_return else "something else"
+    content = {"return": return_id, "memo_id": memo_id, "is_this_return": is_this_return}
+    _done(f"memo {memo_id} is {said}; {_WORKER_GOES_ON}", content, as_json=as_json)
+
+
+@click.command(name="reconcile")
+@click.option("--store", "store_name", metavar="STORE", help="Only this store's.")
+@actor_option
+@json_option
+@click.pass_obj
+def reconcile_command(invocation: Invocation, *, store_name: str | None, actor: str | None, as_json: bool) -> None:
+    """Look now for the memos of refunds without an answer.
+
+    What is found is written down as done. What is not found stays as it is: only time or a person decides that.
+    """
+    with invocation.open_runtime() as runtime:
+        if store_name is not None and store_name not in runtime.settings.stores:
+            known = ", ".join(runtime.settings.stores)
+            raise BadRequest(f"there is no store called '{store_name}'; there are: {known}")
+        sightings = look_for_unknown(runtime, actor_of(invocation, actor), store=store_name)
+    if as_json:
+        rows = [
+            {**public("refund", s.refund), "sight": s.sight, "memo_id": s.memo_id, "text": s.text} for s in sightings
+        ]
+        say_json({"refunds": rows})
+    elif not sightings:
+        say("no refund is of unknown outcome")
+    else:
+        rows_shown = [
+            (format_id("refund", s.refund.id), f"#{s.refund.order_increment_id}", s.sight, s.memo_id, s.text)
+            for s in sightings
+        ]
+        say(*table(("refund", "order", "memo", "id", "what next"), rows_shown))
+    if any(sighting.sight is Sight.NOT_READ for sighting in sightings):
+        raise SystemExit(1)
+
+
+@click.command(name="stop")
+@click.argument("scope", metavar="[SCOPE]", default="all")
+@click.option("--reason", default="", help="Why; shown wherever something waits because of it.")
+@actor_option
+@json_option
+@click.pass_obj
+def stop_command(invocation: Invocation, *, scope: str, reason: str, actor: str | None, as_json: bool) -> None:
+    """Stop all refunds, or a store's, or a source's.
+
+    SCOPE is all, store:NAME or source:NAME. Deliveries are still taken in and planned.
+    """
+    with invocation.open_runtime() as runtime:
+        answers.stop(runtime, scope, actor_of(invocation, actor), reason)
+        switches = runtime.store.switches.all()
+    _done(f"{scope}: stopped; refundry go {scope} lets it run again", {"stopped": switches}, as_json=as_json)
+
+
+@click.command(name="go")
+@click.argument("scope", metavar="[SCOPE]", default="all")
+@actor_option
+@json_option
+@click.pass_obj
+def go_command(invocation: Invocation, *, scope: str, actor: str | None, as_json: bool) -> None:
+    """Let refunds run again.
+
+    SCOPE is the one that was stopped.
+    """
+    with invocation.open_runtime() as runtime:
+        before = {switch.scope for switch in runtime.store.switches.all()}
+        answers.go(runtime, scope, actor_of(invocation, actor))
+        left = runtime.store.switches.all()
+    said = f"{scope}: refunds run again" if scope in before else f"{scope} was not stopped"
+    if left:
+        said += f"; still stopped: {', '.join(switch.scope for switch in left)}"
+    _done(said, {"stopped": left}, as_json=as_json)
+
+
+@click.command(name="send")
+@click.argument("source_name", metavar="SOURCE")
+@click.argument("file", type=click.File("rb"))
+@click.option("--to", "to", metavar="URL", help="The service's address; default: host and port of the settings.")
+@click.option("--event-id", metavar="ID", help="The event's id in the body; default: a new one.")
+@click.option("--delivery-id", metavar="ID", help="The delivery's id; default: a new one.")
+@click.option("--as-is", is_flag=True, help="Send the file's very bytes, with the event id that it has.")
+@click.option("--times", default=1, show_default=True, type=click.IntRange(1, 100), help="Deliver it so often.")
+@json_option
+@click.pass_obj
+def send_command(
+    invocation: Invocation,
+    *,
+    source_name: str,
+    file: BinaryIO,
+    to: str | None,
+    event_id: str | None,
+    delivery_id: str | None,
+    as_is: bool,
+    times: int,
+    as_json: bool,
+) -> None:
+    """Post a file, signed as a source would sign it.
+
+    Prints the answer; exit code 1 unless it was accepted. Every call makes a new event and delivery.
+    """
+    if as_is and event_id:
+        raise click.UsageError("--as-is keeps the event id of the file; leave one of the two out")
+    settings = invocation.read_settings()
+    source = settings.sources.get(source_name)
+    if source is None:
+        raise BadRequest(
+            f"there is no source called '{source_name}'; there are: {', '.join(settings.sources) or 'none'}"
+        )
+    url = webhook_url(to or f"http://{settings.service.host}:{settings.service.port}", source_name)
+    raw = file.read() if as_is else with_event_id(file.read(), event_id or f"evt_{token_hex(8)}")
+    delivery = delivery_id or f"msg_{token_hex(8)}"
+    sent = [post(url, raw, sign(source, raw, invocation.clock(), delivery)) for _ in range(times)]
+    if as_json:
+        say_json([{"status": answer.status, "body": answer.body} for answer in sent])
+    else:
+        say(*(f"{answer.status}  {answer.body.strip()}" for answer in sent))
+    if not all(answer.is_accepted for answer in sent):
+        raise SystemExit(1)
+
+
+def _return_of(runtime: Runtime, public_id: str) -> int:
+    """The return that an id names, or that a refund's id belongs to."""
+    kind = kind_of(public_id)
+    if kind == "refund":
+        return runtime.store.refunds.row(parse_id(kind, public_id)).return_id
+    number = parse_id("return", public_id)
+    return runtime.store.returns.case(number).id
+
+
+def _done(said: str, content: object, *, as_json: bool) -> None:
+    if as_json:
+        say_json(content)
+    else:
+        say(said)

@@ -1,0 +1,182 @@
+"""`refundry docs DIR`: the documents that are printed from the code, so that they cannot say anything else.
+
+cli.md from the commands, settings.md from the schemas, lifecycle.md from the states and their moves, routes.md from the
+decision tables of payments and of Magento's answers. A test compares them with what is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from service.commands.shown import say
+from service.core.lifecycle import DELIVERY_MOVES, REFUND_MOVES, SLOT_STATES, DeliveryState, RefundState
+from service.core.refund_mode import RULES as PAYMENT_RULES
+from service.core.refund_mode import RefundMode
+from service.magento.outcomes import RULES as OUTCOME_RULES
+from service.settings import settings_reference
+
+_PRINTED = "Printed from the code by `make docs`; do not edit."
+
+_MODE_WORDS = {
+    RefundMode.OFFLINE: "order route: `POST /V1/order/<id>/refund`",
+    RefundMode.ONLINE: "invoice route: `POST /V1/invoice/<id>/refund` with `isOnline: true`",
+    RefundMode.REVIEW: "a person decides",
+    RefundMode.WAIT: "planned again later",
+}
+
+
+@click.command(name="docs", hidden=True)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.pass_context
+def docs_command(context: click.Context, *, folder: Path) -> None:
+    """Print the documents that are made from the code into DIR."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in documents(context.find_root().command).items():
+        (folder / name).write_text(text, encoding="utf-8")
+        say(f"wrote {folder / name}")
+
+
+def documents(root: click.Command) -> dict[str, str]:
+    """File name → content; `root` is the whole command line."""
+    printed: dict[str, Callable[[], str]] = {
+        "cli.md": lambda: cli_reference(root),
+        "settings.md": settings_reference,
+        "lifecycle.md": lifecycle_reference,
+        "routes.md": routes_reference,
+    }
+    return {name: make() for name, make in printed.items()}
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def cli_reference(root: click.Command) -> str:
+    """Every command with its arguments and options, from what `--help` is made of."""
+    context = click.Context(root, info_name="refundry")
+    lines = ["# The command line", "", _PRINTED, "", *_command_lines(context)]
+    lines += [
+        "Exit codes: 0 done, 1 it could not be done and the line on standard error says why, 2 written wrongly.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _command_lines(context: click.Context) -> Iterator[str]:
+    command = context.command
+    pieces = " ".join(command.collect_usage_pieces(context))
+    yield from (f"{'#' * min(_depth(context) + 1, 3)} `{context.command_path}`", "")
+    yield from (_unwrapped(command.help or ""), "", "```", f"{context.command_path} {pieces}".rstrip(), "```", "")
+    options = [row for row in map(_option_row, command.get_params(context)) if row is not None]
+    if options:
+        yield from _markdown_table(("option", "is"), options)
+    if command.epilog:
+        yield from ("```", command.epilog.replace("\b\n", ""), "```", "")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                yield from _command_lines(click.Context(child, info_name=name, parent=context))
+
+
+def _depth(context: click.Context) -> int:
+    return 1 if context.parent is None else 1 + _depth(context.parent)
+
+
+def _option_row(parameter: click.Parameter) -> tuple[str, str] | None:
+    if not isinstance(parameter, click.Option) or "--help" in parameter.opts:
+        return None
+    value = f" {parameter.metavar}" if parameter.metavar else ""
+    names = ", ".join(f"`{name}{value}`" for name in [*parameter.opts, *parameter.secondary_opts])
+    default = parameter.default
+    shown = f" Default: `{default}`." if parameter.show_default and default not in (None, ()) else ""
+    variable = f" From `{parameter.envvar}` where that is set." if parameter.envvar else ""
+    needed = " **Required.**" if parameter.required else ""
+    return names, f"{parameter.help or ''}{shown}{variable}{needed}"
+
+
+def _unwrapped(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n")).replace("\b", "")
+
+
+# --- the tables that are the program ----------------------------------------------------------------------------------
+
+
+def lifecycle_reference() -> str:
+    """The states of a refund and of a delivery, and every move between them."""
+    refund_moves = [(old, new, why) for old, moves in REFUND_MOVES.items() for new, why in moves.items()]
+    delivery_moves = [(old, ", ".join(f"`{new}`" for new in moves)) for old, moves in DELIVERY_MOVES.items()]
+    slots = ", ".join(f"`{state}`" for state in SLOT_STATES)
+    return "\n".join(
+        [
+            "# Lifecycle",
+            "",
+            _PRINTED,
+            "",
+            "## A refund",
+            "",
+            f"{slots} hold the order's slot: no two refunds of an order can be in them, the database says no.",
+            "Needing a person is a flag with a reason, not a state.",
+            "",
+            *_diagram(RefundState.PLANNED, [(old, new) for old, new, _ in refund_moves]),
+            *_markdown_table(("from", "to", "when"), [(f"`{old}`", f"`{new}`", why) for old, new, why in refund_moves]),
+            "## A delivery",
+            "",
+            *_diagram(DeliveryState.RECEIVED, [(old, new) for old, moves in DELIVERY_MOVES.items() for new in moves]),
+            *_markdown_table(("from", "to"), [(f"`{old}`", moves) for old, moves in delivery_moves]),
+        ]
+    )
+
+
+def routes_reference() -> str:
+    """How the money goes back, and what an answer to a refund call proves."""
+    payments = [(f"`{rule.name}`", _MODE_WORDS[rule.mode], rule.because) for rule in PAYMENT_RULES]
+    outcomes = [
+        (
+            f"`{rule.name}`",
+            rule.route or "both",
+            rule.status,
+            "; ".join(f"`{text}`" for text in rule.texts) or rule.body,
+            f"**{rule.kind.value}**",
+            rule.because,
+        )
+        for rule in OUTCOME_RULES
+    ]
+    return "\n".join(
+        [
+            "# Routes and answers",
+            "",
+            _PRINTED,
+            "",
+            "## How the money goes back",
+            "",
+            "The first rule that applies decides. `{method}` is the order's payment method.",
+            "",
+            *_markdown_table(("rule", "then", "because"), payments),
+            "## What an answer to a refund call proves",
+            "",
+            "The first row that matches; anything that none matches is **unknown**. `x` is any digit, `*` any text.",
+            "",
+            *_markdown_table(("rule", "route", "status", "answer", "then", "because"), outcomes),
+        ]
+    )
+
+
+def _diagram(first: str, moves: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield from ("```mermaid", "stateDiagram-v2", f"    [*] --> {first}")
+    yield from (f"    {old} --> {new}" for old, new in moves)
+    yield from ("```", "")
+
+
+def _markdown_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    heads = tuple(heads)
+    yield _markdown_row(heads)
+    yield "|---" * len(heads) + "|"
+    yield from map(_markdown_row, rows)
+    yield ""
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -1,0 +1,306 @@
+"""`refundry doctor`: is everything as it must be before the first refund? Looks, and changes nothing.
+
+The one row that it writes is the heartbeat nobody reads, because only writing proves that writing works.
+
+Each check is a line "ok", "warn" or "fail" with what was found and what to do. A check that cannot be made because an
+earlier one failed is left out, so that one fault gives one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import click
+
+from service.commands.invocation import Invocation, json_option
+from service.commands.shown import say, say_json, wrapped
+from service.errors import MagentoError, RefundryError, SettingsError, SeveralSettingsErrors
+from service.magento import MagentoClient
+from service.magento.probes import read_rights, read_whether_comments_are_shown, read_whether_messages_are_english
+from service.settings import (
+    AdminAuth,
+    BearerAuth,
+    HmacAuth,
+    Mode,
+    OAuth1Auth,
+    Settings,
+    SourceSettings,
+    StandardWebhooksAuth,
+    StoreSettings,
+)
+from service.store import SchemaMismatch, open_store
+
+#: Standard Webhooks tolerates five minutes; OAuth 1.0a in Magento ten. A minute is far from both and surely a fault.
+_CLOCKS_APART_SECONDS = 60
+
+#: NIST SP 800-107: an HMAC key shorter than its digest is the weakest part.
+_STRONG_SECRET_BYTES = 32
+_WEAK_SECRET_BYTES = 16
+
+#: PHP gives up at max_execution_time, web servers and balancers before or soon after; beyond this nothing still runs.
+_SETTLE_MARGIN_SECONDS = 60
+
+_AUTH_WORDS = {
+    BearerAuth: "an integration's token",
+    AdminAuth: "an admin user",
+    OAuth1Auth: "OAuth 1.0a",
+}
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    level: Level
+    #: What was looked at: "store main", "source warehouse".
+    about: str
+    found: str
+    remedy: str = ""
+
+
+@click.command(name="doctor")
+@json_option
+@click.pass_obj
+def doctor_command(invocation: Invocation, *, as_json: bool) -> None:
+    """Check everything before the first refund.
+
+    Configuration, database, clock, each store and each source. Exit code 1 if anything fails. Asks Magento with reads
+    alone.
+    """
+    findings = []
+    for finding in examine(invocation):
+        findings.append(finding)
+        if not as_json:
+            say(*_lines(finding))
+    failed = sum(finding.level is Level.FAIL for finding in findings)
+    warned = sum(finding.level is Level.WARN for finding in findings)
+    if as_json:
+        say_json({"healthy": not failed, "findings": findings})
+    else:
+        say("", _summary(len(findings), failed, warned))
+    if failed:
+        raise SystemExit(1)
+
+
+def examine(invocation: Invocation) -> Iterator[Finding]:
+    """Every finding, as soon as it is known: a store that does not answer takes its time."""
+    try:
+        settings = invocation.read_settings()
+    except SettingsError as error:
+        yield from _bad_settings(error)
+        return
+    yield _ok(
+        "configuration", f"{invocation.config_dir}: {len(settings.stores)} stores, {len(settings.sources)} sources"
+    )
+    yield from _check_presence(settings)
+    yield from _check_database(settings, invocation.clock)
+    for store in settings.stores.values():
+        yield from _check_store(store, settings, invocation.clock)
+    for source in settings.sources.values():
+        yield from _check_source(source)
+
+
+# --- configuration and database ---------------------------------------------------------------------------------------
+
+
+def _bad_settings(error: SettingsError) -> Iterator[Finding]:
+    for each in error.errors if isinstance(error, SeveralSettingsErrors) else (error,):
+        yield Finding(level=Level.FAIL, about="configuration", found=each.message)
+
+
+def _check_presence(settings: Settings) -> Iterator[Finding]:
+    if not settings.stores:
+        yield _fail(
+            "configuration", "no store", "Write config/stores/NAME.toml; `refundry init` writes one to start from"
+        )
+    if not settings.sources:
+        yield _fail("configuration", "no source", "Write config/sources/NAME.toml; `refundry init` writes one")
+
+
+def _check_database(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    try:
+        store = open_store(settings.service.database_url)
+    except RefundryError as error:
+        yield _fail("database", error.message, "" if isinstance(error, SchemaMismatch) else "See database_url")
+        return
+    try:
+        store.health(clock())
+        yield _ok("database", "can be written, schema current")
+        for switch in store.switches.all():
+            said = f"refunds for {switch.scope} were stopped by {switch.actor}: {switch.reason or 'no reason given'}"
+            yield _warn("switches", said, f"Let them run: refundry go {switch.scope}")
+    except RefundryError as error:
+        yield _fail("database", error.message, "See database_url")
+    finally:
+        store.close()
+
+
+# --- stores -----------------------------------------------------------------------------------------------------------
+
+
+def _check_store(store: StoreSettings, settings: Settings, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    about = f"store {store.name}"
+    yield from _check_store_settings(store, about)
+    if all(source.store != store.name for source in settings.sources.values()):
+        yield _warn(about, "no source belongs to it", f'Set store = "{store.name}" in a file of config/sources/')
+    client = MagentoClient(store)
+    try:
+        yield from _check_answers(client, store, about, clock)
+    except RefundryError as error:
+        yield _fail(about, error.message, "Check base_url, store_code and the credentials, then ask again")
+    finally:
+        client.close()
+
+
+def _check_store_settings(store: StoreSettings, about: str) -> Iterator[Finding]:
+    if store.mode is Mode.SHADOW:
+        yield _warn(
+            about, 'mode = "shadow": plans and shows, sends nothing', 'Set mode = "live" when you trust the plans'
+        )
+    if not store.base_url.startswith("https://") and not _is_loopback(store.base_url):
+        yield _fail(about, f"{store.base_url} is not https: tokens travel in the clear", "Use the https address")
+    least = store.refund_read_timeout_seconds + _SETTLE_MARGIN_SECONDS
+    if store.settle_seconds < least:
+        yield _warn(
+            about,
+            f"settle_seconds = {store.settle_seconds}, a refund may take {store.refund_read_timeout_seconds} s",
+            f"Set settle_seconds to {least} or more, and above max_execution_time of Magento's PHP",
+        )
+    if not store.policy.payments.online:
+        yield _warn(
+            about, "payments.online is empty: returns of orders paid online go to a person", "Name the gateways"
+        )
+
+
+def _is_loopback(url: str) -> bool:
+    return any(url.startswith(f"http://{host}") for host in ("127.0.0.1", "localhost", "[::1]"))
+
+
+def _check_answers(
+    client: MagentoClient, store: StoreSettings, about: str, clock: Callable[[], datetime]
+) -> Iterator[Finding]:
+    """Reads only: whether refunds may be made is proved by the first one, or by Magento's list of rights."""
+    yield _ok(about, f"{store.base_url} answers: {client.read_magento_version() or 'Magento, its version is hidden'}")
+    yield from _check_clock(client, about, clock)
+    rights = read_rights(client)
+    for right in rights:
+        if not right.granted:
+            yield _fail(about, f"no right {right.resource}: {right.said}", _rights_remedy(store))
+    if not all(right.granted for right in rights):
+        return
+    yield _ok(about, f"signed in by {_AUTH_WORDS[type(store.auth)]}; may read orders, invoices and credit memos")
+    yield from _check_language(client, about)
+    yield from _check_comments(client, about)
+
+
+def _rights_remedy(store: StoreSettings) -> str:
+    where = (
+        "the role of the admin user" if isinstance(store.auth, AdminAuth) else "the integration (System > Integrations)"
+    )
+    hint = ', or use auth = "oauth1": Magento 2.4.4 and later do not take an integration\'s token as bearer by default'
+    return f"Grant Sales > Operations > Orders to {where}{hint if isinstance(store.auth, BearerAuth) else ''}"
+
+
+def _check_clock(client: MagentoClient, about: str, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    with suppress(MagentoError):
+        theirs = client.read_clock()
+        if theirs is None:
+            return
+        apart = (clock() - theirs).total_seconds()
+        if abs(apart) > _CLOCKS_APART_SECONDS:
+            said = f"this clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} Magento's"
+            yield _fail("clock", f"{said} ({about})", "Set both by NTP; signatures and nonces depend on it")
+        else:
+            yield _ok("clock", f"agrees with Magento's within {max(1, round(abs(apart)))} s ({about})")
+
+
+def _check_language(client: MagentoClient, about: str) -> Iterator[Finding]:
+    if read_whether_messages_are_english(client):
+        yield _ok(about, "answers in English, by which refusals are told apart")
+    else:
+        yield _warn(
+            about,
+            "does not answer in English: a plain refusal will look like an unknown outcome and ask a person",
+            "Point store_code at an English store view",
+        )
+
+
+def _check_comments(client: MagentoClient, about: str) -> Iterator[Finding]:
+    shown = read_whether_comments_are_shown(client)
+    if shown is None:
+        yield _warn(about, "has no credit memo yet: whether lists show their comments is not known", "Ask again later")
+    elif shown:
+        yield _ok(about, "lists of credit memos show their comments, where refunds are found again")
+    else:
+        yield _fail(
+            about,
+            "lists of credit memos come without comments: a refund whose answer was lost could not be found again",
+            "Look for an extension that changes /V1/creditmemos",
+        )
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def _check_source(source: SourceSettings) -> Iterator[Finding]:
+    about = f"source {source.name}"
+    yield _ok(about, f"{len(source.secrets)} secret(s), signed by {source.auth.scheme}, for store {source.store}")
+    shortest = min(len(secret.reveal_bytes()) for secret in source.secrets)
+    if shortest < _WEAK_SECRET_BYTES:
+        yield _fail(
+            about, f"a secret has {shortest} bytes and can be guessed", "Agree on 32 random bytes with the sender"
+        )
+    elif shortest < _STRONG_SECRET_BYTES and not isinstance(source.auth, StandardWebhooksAuth):
+        yield _warn(about, f"a secret has {shortest} bytes", f"{_STRONG_SECRET_BYTES} random bytes are better")
+    if len(source.secrets) > 1:
+        yield _warn(about, f"{len(source.secrets)} secrets are taken", "Remove the old ones when the rotation is over")
+    if isinstance(source.auth, HmacAuth) and source.auth.delivery_id_header is None:
+        yield _ok(about, "its deliveries are told apart by their bodies")
+    yield from _check_policy(source, about)
+
+
+def _check_policy(source: SourceSettings, about: str) -> Iterator[Finding]:
+    if not source.policy.refund_on:
+        yield _fail(
+            about, "refund_on is empty: nothing it sends is ever refunded", 'Set refund_on = ["return.approved"]'
+        )
+    if not source.policy.restock:
+        yield _warn(about, "restock is empty: nothing it sends goes back to stock", 'As in: restock = ["sellable"]')
+    if source.mode is Mode.SHADOW:
+        yield _warn(about, 'mode = "shadow": its returns are planned, not refunded', 'Set mode = "live"')
+    if source.caps.refunds is None and source.caps.amount is None:
+        yield _warn(about, "no limit a day: a leaked secret equals money", "Set review.per_day.amount")
+
+
+# --- showing ----------------------------------------------------------------------------------------------------------
+
+
+def _lines(finding: Finding) -> Iterable[str]:
+    remedy = f"  — {finding.remedy}" if finding.remedy else ""
+    return wrapped(f"{finding.level:<5} {finding.about}: ", f"{finding.found}{remedy}")
+
+
+def _summary(checks: int, failed: int, warned: int) -> str:
+    if failed:
+        return f"{failed} of {checks} checks failed; returns may not become refunds until they are mended."
+    return f"All {checks} checks passed{f', {warned} with a warning' if warned else ''}."
+
+
+def _ok(about: str, found: str) -> Finding:
+    return Finding(level=Level.OK, about=about, found=found)
+
+
+def _warn(about: str, found: str, remedy: str) -> Finding:
+    return Finding(level=Level.WARN, about=about, found=found, remedy=remedy)
+
+
+def _fail(about: str, found: str, remedy: str) -> Finding:
+    return Finding(level=Level.FAIL, about=about, found=found, remedy=remedy)

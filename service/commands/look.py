@@ -1,0 +1,234 @@
+"""Commands that look and change nothing: plan, show, list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+import click
+
+from service.commands.invocation import Invocation, json_option
+from service.commands.pages import ROUTE_WORDS, plan_lines, public, read_page
+from service.commands.shown import say, say_json, table
+from service.core.lifecycle import DeliveryState, RefundState
+from service.core.policy import SourcePolicy
+from service.core.returns import Ignored
+from service.core.wording import money
+from service.errors import BadRequest
+from service.flow.answers import dry_run
+from service.runtime import Runtime, build_runtime
+from service.settings import Caps, Settings, SourceSettings, StandardWebhooksAuth
+from service.sources import Limits, parse
+from service.store import (
+    DeliverySummary,
+    RefundRow,
+    ReturnCase,
+    SchemaMismatch,
+    Store,
+    format_id,
+    kind_of,
+    migrate,
+    parse_id,
+)
+from service.store.content import plain_plan
+
+THINGS = ("deliveries", "returns", "refunds")
+
+
+@click.command(name="plan")
+@click.option("--store", "store_name", required=True, metavar="STORE", help="The store whose orders are read.")
+@click.option("--event", "event_file", required=True, type=click.File("rb"), help="The event's body; - reads it here.")
+@click.option(
+    "--source", "source_name", metavar="NAME", help="Whose words and policy; default: the store's own source."
+)
+@json_option
+@click.pass_obj
+def plan_command(
+    invocation: Invocation, *, store_name: str, event_file: BinaryIO, source_name: str | None, as_json: bool
+) -> None:
+    """Say what an event would do, and send nothing.
+
+    Reads the order from the real store and shows the plan, each decision with its reason, and the exact JSON.
+    """
+    settings = invocation.read_settings()
+    source = choose_source(settings, store_name, source_name)
+    event = parse(source, event_file.read(), (), Limits(json_depth=settings.service.max_json_depth))
+    if isinstance(event, Ignored):
+        if as_json:
+            say_json({"verdict": "ignored", "reason": event.reason})
+        else:
+            say(f"Ignored: {event.reason}")
+        return
+    with _open_for_dry_run(invocation, settings) as runtime:
+        dry = dry_run(runtime, source, event)
+    content = plain_plan(dry.plan, dry.bodies)
+    for refund, url in zip(content["refunds"], dry.urls, strict=True):
+        refund["url"] = url
+    if as_json:
+        say_json(content)
+    else:
+        say(*plan_lines(content, dry.urls), "", "Nothing was stored or sent.")
+
+
+def choose_source(settings: Settings, store_name: str, source_name: str | None) -> SourceSettings:
+    """The source whose policy reads the event: the one named, else the store's first canonical one, else defaults."""
+    if store_name not in settings.stores:
+        known = ", ".join(settings.stores) or "none"
+        raise BadRequest(f"there is no store called '{store_name}'; config/stores/ has: {known}", store=store_name)
+    if source_name is None:
+        of_store = (s for s in settings.sources.values() if s.store == store_name and s.kind == "canonical")
+        return next(of_store, None) or _default_source(store_name)
+    source = settings.sources.get(source_name)
+    if source is None or source.store != store_name:
+        known = ", ".join(s.name for s in settings.sources.values() if s.store == store_name) or "none"
+        raise BadRequest(f"store '{store_name}' has no source called '{source_name}'; it has: {known}")
+    return source
+
+
+def _default_source(store_name: str) -> SourceSettings:
+    return SourceSettings(
+        name="default",
+        kind="canonical",
+        store=store_name,
+        namespace="default",
+        secrets=(),
+        auth=StandardWebhooksAuth(),
+        policy=SourcePolicy(),
+        caps=Caps(),
+    )
+
+
+@contextmanager
+def _open_for_dry_run(invocation: Invocation, settings: Settings) -> Iterator[Runtime]:
+    """The runtime; where no database was made yet, one with an empty database, because nothing was sent yet either."""
+    with TemporaryDirectory(prefix="refundry-plan-") as folder:
+        try:
+            runtime = build_runtime(settings, clock=invocation.clock)
+        except SchemaMismatch as error:
+            click.echo(f"note: {error.message}. Planned as if nothing had been sent before.", err=True)
+            url = f"sqlite:///{Path(folder) / 'empty.db'}"
+            migrate(url)
+            service = replace(settings.service, database_url=url)
+            runtime = build_runtime(replace(settings, service=service), clock=invocation.clock)
+        try:
+            yield runtime
+        finally:
+            runtime.store.close()
+
+
+@click.command(name="show")
+@click.argument("public_id", metavar="ID")
+@json_option
+@click.pass_obj
+def show_command(invocation: Invocation, *, public_id: str, as_json: bool) -> None:
+    """Show a delivery, return or refund with all there is.
+
+    ID is del_…, ret_… or ref_…. Ends with what you can do now.
+    """
+    kind = kind_of(public_id)
+    number = parse_id(kind, public_id)
+    with invocation.open_runtime() as runtime:
+        page = read_page(runtime.store, kind, number)
+    if as_json:
+        say_json(page.content)
+    else:
+        say(*page.lines)
+
+
+@click.command(name="list")
+@click.argument("thing", type=click.Choice(THINGS), default="returns")
+@click.option("--needs-person", is_flag=True, help="Only those that wait for somebody.")
+@click.option("--state", metavar="STATE", help="Only those in this state; of a return, its newest delivery's.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@click.pass_obj
+def list_command(
+    invocation: Invocation, *, thing: str, needs_person: bool, state: str | None, limit: int, as_json: bool
+) -> None:
+    """List deliveries, returns or refunds, newest first.
+
+    Returns, when nothing is said.
+    """
+    with invocation.open_runtime() as runtime:
+        heads, rows, content = _LISTS[thing](runtime.store, needs_person, state, limit)
+    if as_json:
+        say_json({thing: content})
+    elif rows:
+        say(*table(heads, rows))
+    else:
+        say(f"no {thing}" + (" that need a person" if needs_person else "") + (f" in state {state}" if state else ""))
+
+
+_Listing = tuple[tuple[str, ...], list[tuple[object, ...]], list[Any]]
+
+
+def _list_deliveries(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
+    wanted = DeliveryState.NEEDS_PERSON if needs_person else _state(DeliveryState, state)
+    found = store.inbox.list(state=wanted, limit=limit)
+    heads = ("delivery", "received", "source", "state", "return", "why")
+    return heads, [_delivery_row(each) for each in found], [public("delivery", each) for each in found]
+
+
+def _list_returns(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
+    wanted = DeliveryState.NEEDS_PERSON if needs_person else _state(DeliveryState, state)
+    cases = [(case, store.inbox.delivery(case.event_delivery_id)) for case in store.returns.list(limit=limit)]
+    chosen = [(case, delivery) for case, delivery in cases if wanted in (None, delivery.state)]
+    heads = ("return", "number", "source", "order", "state", "amount", "why")
+    rows = [_return_row(case, delivery, store.refunds.of_return(case.id)) for case, delivery in chosen]
+    return heads, rows, [{**public("return", case), "state": delivery.state} for case, delivery in chosen]
+
+
+def _list_refunds(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
+    wanted = _state(RefundState, state)
+    found = store.refunds.list(state=wanted, needs_person=True if needs_person else None, limit=limit)
+    heads = ("refund", "return", "order", "state", "route", "memo", "amount", "why")
+    return heads, [_refund_row(each) for each in found], [public("refund", each) for each in found]
+
+
+_LISTS = {"deliveries": _list_deliveries, "returns": _list_returns, "refunds": _list_refunds}
+
+
+def _delivery_row(each: DeliverySummary) -> tuple[object, ...]:
+    of_return = each.return_id and format_id("return", each.return_id)
+    return format_id("delivery", each.id), each.received_at, each.source, each.state, of_return, each.reason
+
+
+def _return_row(case: ReturnCase, delivery: DeliverySummary, refunds: Sequence[RefundRow]) -> tuple[object, ...]:
+    """The amount is of all its refunds, those still planned included."""
+    asked = [row for row in refunds if row.predicted_base_total is not None and not row.superseded]
+    total = sum((row.predicted_base_total or Decimal(0) for row in asked), Decimal(0))
+    amount = money(total, asked[0].base_currency or "") if asked else ""
+    name = format_id("return", case.id)
+    return name, case.return_key, case.source, case.order_key, delivery.state, amount, delivery.reason
+
+
+def _refund_row(row: RefundRow) -> tuple[object, ...]:
+    amount = row.predicted_base_total is not None and money(row.predicted_base_total, row.base_currency or "")
+    return (
+        format_id("refund", row.id),
+        format_id("return", row.return_id),
+        row.order_increment_id and f"#{row.order_increment_id}",
+        f"{row.state}{', needs a person' if row.needs_person else ''}",
+        row.route and ROUTE_WORDS[row.route],
+        row.memo_id,
+        amount or "",
+        row.reason,
+    )
+
+
+def _state(states: type[DeliveryState | RefundState], text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return states(text.lower().replace("-", "_"))
+    except ValueError:
+        raise BadRequest(f"there is no state '{text}'; one of: {', '.join(_words(list(states)))}") from None
+
+
+def _words(states: Sequence[object]) -> list[str]:
+    return [str(state) for state in states]

@@ -1,0 +1,251 @@
+"""What people do from the command line: each with a named actor, each in the journal."""
+
+import json
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from service.sources import verify
+from tests.commands.desk import event
+
+
+def test_an_approval_needs_the_plan_that_was_shown(desk):
+    store_file = desk.config_dir / "stores" / "sandbox.toml"
+    store_file.write_text(store_file.read_text().replace('amount_over = "500.00"', 'amount_over = "10.00"'))
+    desk.deliver()
+    desk.work()
+    fingerprint = desk.json("show", "ret_1")["plan_fingerprint"]
+
+    wrong = desk.run("approve", "ret_1", "--fingerprint", "000000000000", "--actor", "ann")
+    right = desk.run("approve", "ret_1", "--fingerprint", fingerprint, "--actor", "ann")
+    desk.work()
+
+    assert wrong.exit_code == 1
+    assert fingerprint in wrong.stderr
+    assert right.exit_code == 0
+    assert desk.json("show", "ret_1")["state"] == "done"
+    assert ("ann", "return.approved") in journal_of(desk, "ret_1")
+
+
+def test_an_approval_without_a_fingerprint_shows_the_plan_and_asks(desk):
+    store_file = desk.config_dir / "stores" / "sandbox.toml"
+    store_file.write_text(store_file.read_text().replace('amount_over = "500.00"', 'amount_over = "10.00"'))
+    desk.deliver()
+    desk.work()
+
+    refused = desk.run("approve", "ret_1", "--actor", "ann", typed="n\n")
+    agreed = desk.run("approve", "ret_1", "--actor", "ann", typed="y\n")
+
+    assert "refund" in refused.stderr
+    assert "Approve exactly this?" in refused.stderr
+    assert refused.exit_code == 1
+    assert agreed.exit_code == 0
+    assert agreed.stdout.startswith("approved ")
+
+
+@pytest.mark.parametrize("public_id", ["ret_1", "del_1"])
+def test_a_retry_takes_up_what_waits_for_a_person(desk, public_id):
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000111")
+    desk.work()
+    before = desk.json("show", "del_1")["attempts"]
+
+    result = desk.run("retry", public_id, "--actor", "ann")
+    desk.work()
+
+    assert result.stdout == f"{public_id} is due now; the worker takes it up at once\n"
+    assert desk.json("show", "del_1")["attempts"] == before + 1
+
+
+def test_a_replay_gives_nothing_back_again(desk):
+    desk.deliver()
+    desk.work()
+
+    desk.run("replay", "del_1", "--actor", "ann")
+    desk.work()
+
+    assert len(desk.sandbox.store.shop.memos) == 1
+    assert desk.json("show", "del_1")["reason_code"] == "nothing-left"
+
+
+def test_a_lost_answer_is_settled_by_what_the_gateway_says(desk):
+    desk.fault("POST */refund lost-before")
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000102")
+    desk.work()
+
+    result = desk.run("settle", "ref_1", "--paid-no-memo", "--reason", "seen at the gateway", "--actor", "ann")
+
+    assert (result.exit_code, result.stdout) == (0, "ref_1 is done: paid-no-memo\n")
+    assert ("ann", "refund.settled") in journal_of(desk, "ref_1")
+
+
+@pytest.mark.parametrize("said", [(), ("--not-paid", "--paid-no-memo"), ("--memo", "3", "--not-paid")])
+def test_settling_says_exactly_one_thing(desk, said):
+    result = desk.run("settle", "ref_1", *said, "--reason", "x")
+
+    assert result.exit_code == 2
+    assert "say one of --memo ID, --paid-no-memo and --not-paid" in result.stderr
+
+
+def test_reconcile_finds_the_memo_of_a_lost_answer(desk):
+    desk.fault("POST */refund lost-after times=1")
+    desk.deliver()
+    desk.work()
+
+    (seen,) = desk.json("reconcile", "--actor", "ann")["refunds"]
+    desk.work()
+
+    assert (seen["id"], seen["sight"], seen["memo_id"]) == ("ref_1", "found", 1)
+    assert desk.json("show", "ref_1")["state"] == "done"
+
+
+def test_reconcile_decides_nothing_about_a_memo_that_is_not_there(desk):
+    desk.fault("POST */refund lost-before")
+    desk.deliver()
+    desk.work()
+
+    result = desk.run("reconcile", "--actor", "ann")
+
+    assert result.exit_code == 0
+    assert "not found" in result.stdout
+    assert "Magento may still be working" in result.stdout
+    assert desk.json("show", "ref_1")["state"] == "unknown"
+
+
+def test_reconcile_with_a_store_that_is_down_fails(desk):
+    desk.fault("POST */refund lost-before")
+    desk.deliver()
+    desk.work()
+    desk.fault("GET * 503-before")
+
+    result = desk.run("reconcile", "--actor", "ann")
+
+    assert result.exit_code == 1
+    assert "not read" in result.stdout
+
+
+def test_nothing_to_reconcile_is_said(desk):
+    assert desk.run("reconcile", "--actor", "ann").stdout == "no refund is of unknown outcome\n"
+
+
+def test_somebody_elses_memo_is_answered_about(desk):
+    desk.deliver()
+    desk.work()
+
+    result = desk.json("answer", "ret_1", "--memo", "5", "--something-else", "--actor", "ann")
+
+    assert result == {"return": "ret_1", "memo_id": 5, "is_this_return": False}
+    assert desk.json("show", "ret_1")["memo_answers"] == {"5": False}
+
+
+def test_a_stop_holds_every_refund_until_go(desk):
+    desk.run("stop", "--reason", "stocktaking", "--actor", "ann")
+    desk.deliver()
+    desk.work()
+    held = desk.json("show", "del_1")
+
+    released = desk.run("go", "--actor", "ann")
+
+    assert (held["state"], held["reason_code"]) == ("waiting", "stopped")
+    assert "stocktaking" in held["reason"]
+    assert released.stdout == "all: refunds run again\n"
+
+
+def test_going_on_says_what_is_still_stopped(desk):
+    desk.run("stop", "store:sandbox", "--actor", "ann")
+
+    assert desk.run("go", "--actor", "ann").stdout == "all was not stopped; still stopped: store:sandbox\n"
+
+
+def test_a_scope_that_is_none_names_those_there_are(desk):
+    result = desk.run("stop", "store:x", "--actor", "ann")
+
+    assert result.exit_code == 1
+    assert "all, store:sandbox, source:portal, source:warehouse" in result.stderr
+
+
+def test_an_action_of_nobody_is_refused(desk):
+    result = desk.run("stop", "--actor", " ")
+
+    assert (result.exit_code, result.stderr) == (1, "error: an action needs the name of who does it: --actor NAME\n")
+
+
+class Receiver:
+    """What `send` reaches: keeps every request, answers 202 and then 200."""
+
+    def __init__(self):
+        self.requests = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((self.path, list(self.headers.items()), body))
+                self.send_response(202 if len(receiver.requests) == 1 else 200)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+@pytest.mark.parametrize("source", ["warehouse", "portal"])
+def test_send_signs_as_the_source_would(desk, receiver, tmp_path, source):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    result = desk.run("send", source, str(tmp_path / "event.json"), "--to", receiver.url)
+
+    ((path, headers, body),) = receiver.requests
+    assert (result.exit_code, result.stdout) == (0, "202  {}\n")
+    assert path == f"/webhooks/{source}"
+    assert json.loads(body)["id"] != "evt_1"
+    verify(desk.settings().sources[source], body, headers, datetime.now(UTC))
+
+
+def test_send_delivers_again_under_the_same_id(desk, receiver, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", receiver.url, "--times", "2", "--as-is")
+
+    bodies = {body for _, _, body in receiver.requests}
+    ids = {dict(headers)["Webhook-Id"] for _, headers, _ in receiver.requests}
+    assert (len(receiver.requests), len(bodies), len(ids)) == (2, 1, 1)
+    assert bodies == {(tmp_path / "event.json").read_bytes()}
+
+
+def test_send_to_where_nobody_listens_says_what_to_do(desk, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", "http://127.0.0.1:9")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: http://127.0.0.1:9/webhooks/warehouse gave no answer")
+    assert "refundry serve" in result.stderr
+
+
+def test_send_takes_no_address_but_http(desk, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", "file:///etc/passwd")
+
+    assert result.exit_code == 1
+    assert "'file:///etc/passwd' is no address" in result.stderr
+
+
+def journal_of(desk, public_id):
+    return [(entry["actor"], entry["what"]) for entry in desk.json("show", public_id)["journal"]]

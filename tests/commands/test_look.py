@@ -1,0 +1,179 @@
+"""plan, show and list: what is said, and that nothing is changed by saying it."""
+
+import json
+
+import pytest
+
+from tests.commands.desk import event
+
+
+@pytest.fixture
+def event_file(tmp_path):
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event()))
+    return str(file)
+
+
+def test_a_dry_run_shows_reasons_and_the_exact_call(desk, event_file):
+    result = desk.run("plan", "--store", "sandbox", "--event", event_file)
+
+    assert result.exit_code == 0
+    assert "refund 22.00 USD in 1 call" in result.stdout
+    assert "/rest/default/V1/order/1/refund" in result.stdout
+    assert '"return_to_stock_items"' in result.stdout
+    assert "'banktransfer' is an offline method" in result.stdout
+    assert "Nothing was stored or sent." in result.stdout
+
+
+def test_a_dry_run_stores_and_sends_nothing(desk, event_file):
+    desk.run("plan", "--store", "sandbox", "--event", event_file)
+
+    assert desk.json("list", "deliveries") == {"deliveries": []}
+    assert desk.sandbox.store.shop.memos == {}
+
+
+def test_a_dry_run_as_json_holds_the_body_that_would_be_sent(desk, event_file):
+    plan = desk.json("plan", "--store", "sandbox", "--source", "warehouse", "--event", event_file)
+
+    (refund,) = plan["refunds"]
+    assert plan["verdict"] == "refund"
+    assert plan["base_total"] == "22.00"
+    assert refund["url"].endswith("/rest/default/V1/order/1/refund")
+    assert refund["body"]["notify"] is True
+    assert refund["body"]["arguments"]["shipping_amount"] == 0
+
+
+def test_a_dry_run_needs_no_database_yet(unmigrated_desk, event_file):
+    result = unmigrated_desk.run("plan", "--store", "sandbox", "--event", event_file)
+
+    assert result.exit_code == 0
+    assert "refund 22.00 USD" in result.stdout
+    assert "Planned as if nothing had been sent before" in result.stderr
+
+
+def test_an_event_can_be_read_from_standard_input(desk):
+    result = desk.run("plan", "--store", "sandbox", "--event", "-", typed=json.dumps(event()))
+
+    assert "refund 22.00 USD" in result.stdout
+
+
+def test_an_event_that_asks_for_nothing_says_so(desk):
+    said = json.dumps({**event(), "type": "return.created"})
+
+    result = desk.run("plan", "--store", "sandbox", "--event", "-", typed=said)
+
+    assert result.stdout.startswith("Ignored: type 'return.created' is not in refund_on")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--store", "nowhere"), "there is no store called 'nowhere'; config/stores/ has: sandbox"),
+        (
+            ("--store", "sandbox", "--source", "x"),
+            "store 'sandbox' has no source called 'x'; it has: portal, warehouse",
+        ),
+    ],
+)
+def test_a_dry_run_names_what_there_is(desk, event_file, words, said):
+    result = desk.run("plan", *words, "--event", event_file)
+
+    assert (result.exit_code, result.stderr) == (1, f"error: {said}\n")
+
+
+def test_an_unreadable_event_is_one_line(desk):
+    result = desk.run("plan", "--store", "sandbox", "--event", "-", typed="{")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_return_is_shown_with_plan_calls_and_journal(desk):
+    desk.deliver()
+    desk.work()
+
+    page = desk.run("show", "ret_1").stdout
+
+    for part in ("What was said", "Newest plan", "Refunds", "Calls made", "Journal", "What you can do now"):
+        assert part in page
+    assert "1 × WS12-M-Orange (sellable)" in page
+    assert "ref_1   done" in page
+
+
+def test_a_return_as_json_has_public_ids_throughout(desk):
+    desk.deliver()
+    desk.work()
+
+    shown = desk.json("show", "ret_1")
+
+    (refund,) = shown["refunds"]
+    assert (shown["id"], shown["state"], shown["event_delivery_id"]) == ("ret_1", "done", "del_1")
+    assert (refund["id"], refund["return_id"], refund["state"]) == ("ref_1", "ret_1", "done")
+    assert [attempt["outcome"] for attempt in refund["attempts"]] == ["done"]
+
+
+def test_a_delivery_is_shown_with_its_body(desk):
+    name = desk.deliver()
+
+    assert '"increment_id": "000000101"' in desk.run("show", name).stdout
+    assert json.loads(desk.json("show", name)["body"])["return"] == {"id": "RMA-1"}
+
+
+def test_what_needs_a_person_comes_with_the_command_that_helps(desk):
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000111")
+    desk.work()
+
+    page = desk.run("show", "ret_1").stdout
+
+    assert "payment method 'acmepay' is in neither" in page
+    assert "refundry retry ret_1" in page
+    assert desk.json("show", "ret_1")["next_steps"][0]["command"] == "refundry retry ret_1"
+
+
+def test_a_question_about_a_refund_that_may_have_paid_offers_to_settle_it(desk):
+    desk.fault("POST */refund lost-before")
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000102")
+    desk.work()
+
+    commands = [step["command"] for step in desk.json("show", "ref_1")["next_steps"]]
+
+    assert 'refundry settle ref_1 --paid-no-memo --reason "…"' in commands
+    assert "refundry reconcile" in commands
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ret_9",), "there is no return ret_9"),
+        (("17",), "'17' is not an id of ours: those look like del_17, ret_17, ref_17"),
+        (("ret_x",), "'ret_x' is not the id of a return: those look like ret_17"),
+    ],
+)
+def test_an_id_that_is_none_is_named(desk, words, said):
+    result = desk.run("show", *words)
+
+    assert (result.exit_code, result.stderr) == (1, f"error: {said}\n")
+
+
+def test_lists_are_short_and_filtered(desk):
+    desk.deliver()
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000111", return_id="RMA-2", event_id="evt_2")
+    desk.work()
+
+    assert [each["id"] for each in desk.json("list")["returns"]] == ["ret_2", "ret_1"]
+    assert [each["id"] for each in desk.json("list", "returns", "--needs-person")["returns"]] == ["ret_2"]
+    assert [each["id"] for each in desk.json("list", "deliveries", "--state", "done")["deliveries"]] == ["del_1"]
+    assert [each["id"] for each in desk.json("list", "refunds", "--state", "done")["refunds"]] == ["ref_1"]
+    assert "22.00 USD" in desk.run("list").stdout
+
+
+def test_an_empty_list_says_that_it_is_empty(desk):
+    assert desk.run("list", "refunds", "--needs-person").stdout == "no refunds that need a person\n"
+
+
+def test_an_unknown_state_names_the_known_ones(desk):
+    result = desk.run("list", "refunds", "--state", "paid")
+
+    assert result.exit_code == 1
+    assert "planned, checking, sending, unknown, done, refused" in result.stderr
