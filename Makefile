@@ -8,7 +8,7 @@ export REFUNDRY_RECORDINGS
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit conformance predictions format lock wheel clean
+.PHONY: help demo test lint types contracts unit conformance predictions docs format lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ conformance: $(READY) ## replay the recordings of a real Magento against the san
 
 predictions: $(READY) ## compare predicted memo totals with every accepted call of the recordings
 	$(BIN)/python -m tests.predictions $(REFUNDRY_RECORDINGS)
+
+docs: $(READY) ## print the documents that are made from the code
+	$(BIN)/refundry docs docs
 
 format: $(READY) ## let ruff format and mend what it can
 	$(BIN)/ruff format .
