@@ -40,7 +40,10 @@ Steps = Generator[Point, None, Answer]
 def find_differences(recording: Recording) -> tuple[str, ...]:
     """Everything in which the sandbox differs from the recording; empty when they are equal."""
     replay = _Replay(recording)
-    replay.run()
+    try:
+        replay.run()
+    except Exception as broken:  # noqa: BLE001  # whatever breaks is a difference, and the other recordings still count
+        replay.differences.append(f"the replay broke: {type(broken).__name__}: {broken}")
     return tuple(replay.differences)
 
 
