@@ -74,7 +74,11 @@ def test_a_log_line_is_one_json_object_with_its_fields():
     }
 
 
-@pytest.mark.parametrize("hostile", ["a\r\nFAKE", "\x1b[2J", "\u2028", '"}', "\ud800"], ids=ascii)
+@pytest.mark.parametrize(
+    "hostile",
+    ["a\r\nFAKE", "\x1b[2J", "\u2028", '"}', "\ud800"],
+    ids=["line end", "escape", "separator", "quote", "lone surrogate"],
+)
 def test_nobodys_data_breaks_a_log_line(hostile):
     written = logged(hostile, extra={"reason": hostile})
 
