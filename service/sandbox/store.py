@@ -21,6 +21,7 @@ from service.sandbox.access import Access, Integration
 from service.sandbox.documents import Document
 from service.sandbox.gateway import Gateway, LedgerLine
 from service.sandbox.http import Answer, Request
+from service.sandbox.order_view import without_copies
 from service.sandbox.rest import serve
 from service.sandbox.shop import Point, Shop, StoreSettings, never
 from service.sandbox.stock import Stock
@@ -140,7 +141,7 @@ class SandboxStore:
         What the gateway did for the order is read from its status histories.
         """
         with self._lock:
-            kept = _without_copies(order)
+            kept = without_copies(order)
             self.shop.keep_order(kept)
             _note_ids(self.shop, kept)
             for invoice in invoices:
@@ -209,20 +210,6 @@ class SandboxStore:
                 order, txn=found["txn"], kind=_TRANSACTION_KIND[what], parent=parent, at=history["created_at"]
             )
             parents.setdefault(what, transaction)
-
-
-def _without_copies(order: Document) -> Document:
-    """The order without what REST repeats of it: the parent inside each part, the lines inside the shipment."""
-    kept = dict(order)
-    kept["items"] = [{name: value for name, value in item.items() if name != "parent_item"} for item in order["items"]]
-    attributes = dict(order.get("extension_attributes", {}))
-    attributes["shipping_assignments"] = [
-        {name: value for name, value in assignment.items() if name != "items"}
-        for assignment in attributes.get("shipping_assignments", ())
-    ]
-    kept["extension_attributes"] = attributes
-    kept.setdefault("status_histories", [])
-    return kept
 
 
 def _note_ids(shop: Shop, order: Document) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from service.sandbox import documents
 from service.sandbox.http import Answer, Request
-from service.sandbox.rest import show_order
+from service.sandbox.order_view import show_order
 from service.sandbox.shop import Point
 from service.sandbox.store import SandboxStore
 from tests.conformance.comparison import (
