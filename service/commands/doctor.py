@@ -8,7 +8,7 @@ earlier one failed is left out, so that one fault gives one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,7 +98,8 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
         yield from _bad_settings(error)
         return
     yield _ok(
-        "configuration", f"{invocation.config_dir}: {len(settings.stores)} stores, {len(settings.sources)} sources"
+        "configuration",
+        f"{invocation.config_dir}: {_named('store', settings.stores)}; {_named('source', settings.sources)}",
     )
     yield from _check_presence(settings)
     yield from _check_database(settings, invocation.clock)
@@ -252,7 +253,7 @@ def _check_comments(client: MagentoClient, about: str) -> Iterator[Finding]:
 
 def _check_source(source: SourceSettings) -> Iterator[Finding]:
     about = f"source {source.name}"
-    yield _ok(about, f"{len(source.secrets)} secret(s), signed by {source.auth.scheme}, for store {source.store}")
+    yield _ok(about, f"signs by {source.auth.scheme} for store {source.store}; its secret is there")
     shortest = min(len(secret.reveal_bytes()) for secret in source.secrets)
     if shortest < _WEAK_SECRET_BYTES:
         yield _fail(
@@ -292,6 +293,10 @@ def _summary(checks: int, failed: int, warned: int) -> str:
     if failed:
         return f"{failed} of {checks} checks failed; returns may not become refunds until they are mended."
     return f"All {checks} checks passed{f', {warned} with a warning' if warned else ''}."
+
+
+def _named(word: str, names: Collection[str]) -> str:
+    return f"{word}{'' if len(names) == 1 else 's'} {', '.join(names) or 'none'}"
 
 
 def _ok(about: str, found: str) -> Finding:

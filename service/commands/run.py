@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from service.app import configure_logging, create_app
 from service.commands.invocation import Invocation
 from service.commands.shown import say
 from service.commands.supervisor import Child, Supervisor
+from service.errors import BadRequest
 from service.flow.worker import Worker
 from service.runtime import build_runtime
 from service.settings import Settings
@@ -37,9 +39,10 @@ def serve_command(invocation: Invocation, *, host: str | None, port: int | None)
     and what is in flight is finished.
     """
     settings = _at(invocation.read_settings(), host, port)
-    configure_logging(settings.service.log_level)
-    migrate(settings.service.database_url)
     service = settings.service
+    _check_free(service.host, service.port)
+    configure_logging(service.log_level)
+    migrate(service.database_url)
     say(f"Refundry listens on http://{service.host}:{service.port}; Ctrl-C ends it")
     ours = (sys.executable, "-m", "service")
     supervisor = Supervisor(
@@ -99,6 +102,18 @@ def migrate_command(invocation: Invocation) -> None:
 def longest_call_seconds(settings: Settings) -> int:
     """How long a refund may be in flight: ending a worker earlier makes its outcome unknown."""
     return max((store.refund_read_timeout_seconds for store in settings.stores.values()), default=0)
+
+
+def _check_free(host: str, port: int) -> None:
+    """BadRequest when the address is taken: one line here, instead of a web that keeps dying."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            said = f"{host}:{port} cannot be listened on ({error.strerror or error})"
+            raise BadRequest(f"{said}; choose another with --host and --port") from error
 
 
 def _at(settings: Settings, host: str | None, port: int | None) -> Settings:

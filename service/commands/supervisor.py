@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -53,6 +53,8 @@ class Supervisor:
     #: How long the children may take to end before they are killed.
     grace_seconds: float
     first_pause_seconds: float = _FIRST_PAUSE_SECONDS
+    #: False where this is not the main thread, which alone may; `stop` then ends it.
+    watches_signals: bool = True
     _running: list[_Running] = field(init=False)
     _is_ending: bool = field(init=False, default=False)
 
@@ -61,7 +63,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until SIGTERM, SIGINT or a child that keeps dying; the exit code: 0, or 1 for the last."""
-        with self._signals():
+        with self._signals() if self.watches_signals else nullcontext():
             try:
                 return self._watch()
             finally:
