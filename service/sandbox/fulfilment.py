@@ -12,7 +12,7 @@ from decimal import Decimal
 from service.sandbox.documents import ZERO, Document, as_stored, cents, number, priced
 from service.sandbox.gateway import is_online
 from service.sandbox.lines import Line, can_invoice, can_ship, default_status, read_lines
-from service.sandbox.refunds import shipping_address_id
+from service.sandbox.memo_draft import shipping_address_id
 from service.sandbox.shop import Shop
 from service.sandbox.totals import RefusedError, find_row_totals_incl_tax
 

@@ -15,7 +15,7 @@ from typing import Any
 from service.sandbox import documents
 from service.sandbox.documents import Document
 from service.sandbox.http import Request
-from service.sandbox.refunds import AskedRefund
+from service.sandbox.memo_draft import AskedRefund
 from service.sandbox.search import Parameters
 from service.sandbox.totals import PhpFailureError, RefusedError
 

@@ -16,13 +16,11 @@ from typing import Any
 from service.sandbox.documents import Document, as_stored, number, priced, save_row
 from service.sandbox.gateway import DeclinedError, Gateway, is_online
 from service.sandbox.lines import default_status, read_lines
-from service.sandbox.refunds import (
-    AskedRefund,
-    Reading,
+from service.sandbox.memo_draft import AskedRefund, Reading, draft_memo
+from service.sandbox.objections import find_objections
+from service.sandbox.refund_rows import (
     Written,
     add_memo_to_order,
-    draft_memo,
-    find_objections,
     pay_back,
     register_item,
     save_state,

@@ -134,7 +134,7 @@ def _find_incl_tax(order: Document, side: Side) -> dict[int, Decimal]:
         shown = number(item, side.name("row_total_incl_tax"))
         discount = number(item, side.name("discount_amount"))
         if discount:
-            row = number(item, side.name("row_total")) + _shown_discount(item, side)
+            row = number(item, side.name("row_total")) + discount
             shown = row + cents(row * number(item, "tax_percent") / 100)
             last_discounted = item["item_id"]
         found[item["item_id"]] = shown
@@ -144,10 +144,6 @@ def _find_incl_tax(order: Document, side: Side) -> dict[int, Decimal]:
         if abs(Decimal(expected) - own_rows) <= cents(Decimal("0.05")):
             found[last_discounted] += Decimal(expected) - own_rows
     return found
-
-
-def _shown_discount(item: Document, side: Side) -> Decimal:
-    return number(item, side.name("discount_amount"))
 
 
 def _collect_subtotal(draft: Draft) -> None:
