@@ -27,17 +27,18 @@ def kept_logging():
     root.setLevel(level)
 
 
-def logged(message, **options):
-    """The line that a log call becomes."""
+def logged(message, *, extra=None, exc_info=None):
+    """The line that a log call becomes.
+
+    Handed to the handler, not logged: pytest keeps what is logged, and a lone surrogate would break its report.
+    """
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
+    if exc_info is not None:
+        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
     log = logging.getLogger("refundry.test")
-    # Kept from pytest's own capture, which cannot carry a lone surrogate to the process that reports.
-    log.propagate = False
-    log.addHandler(handler)
-    log.error(message, **options)
-    log.removeHandler(handler)
+    handler.handle(log.makeRecord(log.name, logging.ERROR, __file__, 1, message, (), exc_info, extra=extra))
     return stream.getvalue()
 
 
