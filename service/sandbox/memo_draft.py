@@ -90,6 +90,7 @@ def draft_memo(reading: Reading, asked: AskedRefund, quirks: Quirks, *, shipping
         items=_choose_items(lines, reading, asked.quantities),
         document=_start_memo(order, reading.invoice),
         shipping_asked=_shipping_asked(reading, asked, shipping_incl_tax=shipping_incl_tax),
+        shipping_is_named=asked.shipping_amount is not None,
         shipping_incl_tax=shipping_incl_tax,
         limits_tax_per_invoice=quirks.limits_tax_per_invoice,
         row_totals_incl_tax=find_row_totals_incl_tax(order),

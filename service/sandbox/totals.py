@@ -64,6 +64,8 @@ class Draft:
     items: list[MemoLine]
     document: Document
     shipping_asked: Decimal | None
+    #: The caller named the amount; otherwise it is None, or what the invoice allows.
+    shipping_is_named: bool
     shipping_incl_tax: bool = False
     limits_tax_per_invoice: bool = False
     row_totals_incl_tax: dict[int, tuple[Decimal, Decimal]] = field(default_factory=dict)
@@ -202,11 +204,13 @@ def _collect_discount(draft: Draft) -> None:
 def _share_shipping_discount(draft: Draft) -> tuple[Decimal, Decimal]:
     """The discount on the shipping that is refunded, in order and base currency.
 
-    When no amount is asked for, the order's whole shipping is looked at, whatever was refunded before.
+    Where the amount is nothing or 0, Magento looks at the memo's shipping with tax less its tax on shipping. A new
+    memo has both from the order, whole; a caller's amount replaces the first and not the second.
+    Source: Magento 2.4 Total/Discount::getBaseShippingAmount, module-sales/etc/fieldset.xml (to_cm).
     """
     order_shipping = number(draft.order, "base_shipping_amount")
-    asked = draft.shipping_asked
-    shipping = order_shipping if asked is None else asked
+    incl_tax = ZERO if draft.shipping_is_named else number(draft.order, "base_shipping_incl_tax")
+    shipping = draft.shipping_asked or incl_tax - number(draft.order, "base_shipping_tax_amount")
     if not shipping:
         return ZERO, ZERO
     if order_shipping <= 0:

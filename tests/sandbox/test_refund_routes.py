@@ -307,3 +307,17 @@ def test_mail_can_be_sent_after_the_refund(shop: SmallShop) -> None:
 
     assert (answer.status, answer.body) == (200, b"true")
     assert shop.read("creditmemo/1")["email_sent"] == 1
+
+
+def test_discounted_shipping_that_is_refunded_already_is_discounted_again_when_left_out() -> None:
+    shop = SmallShop("2.4.6-p4")
+    order = an_order(a_line(1, "a", qty=3), payment="braintree")
+    for prefix in ("", "base_"):
+        order[f"{prefix}shipping_discount_amount"] = Decimal(2)
+    shop.store.add_order(order, [an_invoice(order)])
+    left_out = {"items": [{"order_item_id": 1, "qty": 1}]}
+
+    for _ in range(2):
+        shop.refund(left_out, invoice=INVOICE_ID)
+
+    assert shop.refunded() == [Decimal(14), Decimal(8)]
