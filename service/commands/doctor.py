@@ -18,9 +18,15 @@ import click
 
 from service.commands.invocation import Invocation, json_option
 from service.commands.shown import say, say_json, wrapped
+from service.core.plan import Route
 from service.errors import MagentoError, RefundryError, SettingsError, SeveralSettingsErrors
 from service.magento import MagentoClient
-from service.magento.probes import read_rights, read_whether_comments_are_shown, read_whether_messages_are_english
+from service.magento.probes import (
+    read_rights,
+    read_whether_comments_are_shown,
+    read_whether_messages_are_english,
+    send_probe,
+)
 from service.settings import (
     AdminAuth,
     BearerAuth,
@@ -67,16 +73,22 @@ class Finding:
 
 
 @click.command(name="doctor")
+@click.option(
+    "--try-refund-rights",
+    "tries_refunds",
+    is_flag=True,
+    help="Ask each store to refund an order that cannot exist: only its answer tells whether it may be done.",
+)
 @json_option
 @click.pass_obj
-def doctor_command(invocation: Invocation, *, as_json: bool) -> None:
+def doctor_command(invocation: Invocation, *, tries_refunds: bool, as_json: bool) -> None:
     """Check everything before the first refund.
 
     Configuration, database, clock, each store and each source. Exit code 1 if anything fails. Asks Magento with reads
-    alone.
+    alone, unless --try-refund-rights is said.
     """
     findings = []
-    for finding in examine(invocation):
+    for finding in examine(invocation, tries_refunds=tries_refunds):
         findings.append(finding)
         if not as_json:
             say(*_lines(finding))
@@ -90,21 +102,18 @@ def doctor_command(invocation: Invocation, *, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def examine(invocation: Invocation) -> Iterator[Finding]:
+def examine(invocation: Invocation, *, tries_refunds: bool = False) -> Iterator[Finding]:
     """Every finding, as soon as it is known: a store that does not answer takes its time."""
     try:
         settings = invocation.read_settings()
     except SettingsError as error:
         yield from _bad_settings(error)
         return
-    yield _ok(
-        "configuration",
-        f"{invocation.config_dir}: {_named('store', settings.stores)}; {_named('source', settings.sources)}",
-    )
+    yield _ok("configuration", f"{invocation.config_dir}: {_known(settings)}")
     yield from _check_presence(settings)
     yield from _check_database(settings, invocation.clock)
     for store in settings.stores.values():
-        yield from _check_store(store, settings, invocation.clock)
+        yield from _check_store(store, settings, invocation.clock, tries_refunds=tries_refunds)
     for source in settings.sources.values():
         yield from _check_source(source)
 
@@ -147,7 +156,9 @@ def _check_database(settings: Settings, clock: Callable[[], datetime]) -> Iterat
 # --- stores -----------------------------------------------------------------------------------------------------------
 
 
-def _check_store(store: StoreSettings, settings: Settings, clock: Callable[[], datetime]) -> Iterator[Finding]:
+def _check_store(
+    store: StoreSettings, settings: Settings, clock: Callable[[], datetime], *, tries_refunds: bool
+) -> Iterator[Finding]:
     about = f"store {store.name}"
     yield from _check_store_settings(store, about)
     if all(source.store != store.name for source in settings.sources.values()):
@@ -155,8 +166,10 @@ def _check_store(store: StoreSettings, settings: Settings, clock: Callable[[], d
     client = MagentoClient(store)
     try:
         yield from _check_answers(client, store, about, clock)
+        if tries_refunds:
+            yield from _check_refund_rights(client, store, about)
     except RefundryError as error:
-        yield _fail(about, error.message, "Check base_url, store_code and the credentials, then ask again")
+        yield _fail(about, error.message.removeprefix(f"{about}: "), "Then ask again: refundry doctor")
     finally:
         client.close()
 
@@ -200,6 +213,16 @@ def _check_answers(
     yield _ok(about, f"signed in by {_AUTH_WORDS[type(store.auth)]}; may read orders, invoices and credit memos")
     yield from _check_language(client, about)
     yield from _check_comments(client, about)
+
+
+def _check_refund_rights(client: MagentoClient, store: StoreSettings, about: str) -> Iterator[Finding]:
+    routes = (Route.ORDER, Route.INVOICE) if store.policy.payments.online else (Route.ORDER,)
+    for route in routes:
+        right = send_probe(client, route)
+        if right.granted:
+            yield _ok(about, f"may refund by the {route} route ({right.resource})")
+        else:
+            yield _fail(about, f"no right {right.resource}: {right.said}", _rights_remedy(store))
 
 
 def _rights_remedy(store: StoreSettings) -> str:
@@ -293,6 +316,10 @@ def _summary(checks: int, failed: int, warned: int) -> str:
     if failed:
         return f"{failed} of {checks} checks failed; returns may not become refunds until they are mended."
     return f"All {checks} checks passed{f', {warned} with a warning' if warned else ''}."
+
+
+def _known(settings: Settings) -> str:
+    return f"{_named('store', settings.stores)}; {_named('source', settings.sources)}"
 
 
 def _named(word: str, names: Collection[str]) -> str:

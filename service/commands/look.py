@@ -39,6 +39,9 @@ from service.store.content import plain_plan
 
 THINGS = ("deliveries", "returns", "refunds")
 
+#: States of a delivery that do not pass by themselves.
+_FOR_A_PERSON = (DeliveryState.NEEDS_PERSON, DeliveryState.UNREADABLE)
+
 
 @click.command(name="plan")
 @click.option("--store", "store_name", required=True, metavar="STORE", help="The store whose orders are read.")
@@ -141,19 +144,20 @@ def show_command(invocation: Invocation, *, public_id: str, as_json: bool) -> No
 
 
 @click.command(name="list")
-@click.argument("thing", type=click.Choice(THINGS), default="returns")
-@click.option("--needs-person", is_flag=True, help="Only those that wait for somebody.")
+@click.argument("thing", type=click.Choice(THINGS), required=False)
+@click.option("--needs-person", is_flag=True, help="Only those that somebody has to look at.")
 @click.option("--state", metavar="STATE", help="Only those in this state; of a return, its newest delivery's.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @json_option
 @click.pass_obj
 def list_command(
-    invocation: Invocation, *, thing: str, needs_person: bool, state: str | None, limit: int, as_json: bool
+    invocation: Invocation, *, thing: str | None, needs_person: bool, state: str | None, limit: int, as_json: bool
 ) -> None:
     """List deliveries, returns or refunds, newest first.
 
-    Returns, when nothing is said.
+    Without a word, returns; with --needs-person, deliveries, because not all of them can be read as a return.
     """
+    thing = thing or ("deliveries" if needs_person else "returns")
     with invocation.open_runtime() as runtime:
         heads, rows, content = _LISTS[thing](runtime.store, needs_person, state, limit)
     if as_json:
@@ -168,8 +172,9 @@ _Listing = tuple[tuple[str, ...], list[tuple[object, ...]], list[Any]]
 
 
 def _list_deliveries(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
-    wanted = DeliveryState.NEEDS_PERSON if needs_person else _state(DeliveryState, state)
-    found = store.inbox.list(state=wanted, limit=limit)
+    wanted = _FOR_A_PERSON if needs_person else (_state(DeliveryState, state),)
+    listed = [each for one in wanted for each in store.inbox.list(state=one, limit=limit)]
+    found = sorted(listed, key=lambda each: -each.id)[:limit]
     heads = ("delivery", "received", "source", "state", "return", "why")
     return heads, [_delivery_row(each) for each in found], [public("delivery", each) for each in found]
 

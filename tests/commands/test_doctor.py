@@ -92,6 +92,25 @@ def test_shadow_mode_is_warned_about(desk, mode_of):
     assert any(level == "warn" and 'mode = "shadow"' in found for level, _, found in findings(desk))
 
 
+def test_the_right_to_refund_is_tried_on_request_alone(desk):
+    asked, unasked = desk.run("doctor", "--try-refund-rights"), desk.run("doctor")
+
+    assert "may refund by the order route (Magento_Sales::creditmemo)" in asked.stdout
+    assert "may refund by the invoice route (Magento_Sales::sales_invoice)" in asked.stdout
+    assert "may refund" not in unasked.stdout
+    assert desk.sandbox.store.shop.memos == {}
+
+
+def test_a_missing_right_to_refund_is_found(desk):
+    reads = {"Magento_Sales::actions_view", "Magento_Sales::sales_creditmemo"}
+    desk.sandbox.store.access.integration = Integration(resources=frozenset(reads))
+
+    result = desk.run("doctor", "--try-refund-rights")
+
+    assert result.exit_code == 1
+    assert "no right Magento_Sales::creditmemo" in result.stdout
+
+
 def test_a_missing_right_is_named(desk):
     desk.sandbox.store.access.integration = Integration(resources=frozenset({"Magento_Sales::actions_view"}))
 

@@ -168,6 +168,17 @@ def test_lists_are_short_and_filtered(desk):
     assert "22.00 USD" in desk.run("list").stdout
 
 
+def test_what_needs_a_person_includes_what_could_not_be_read(desk):
+    desk.deliver()
+    desk.deliver(("24-MB01", "one", "sellable"), return_id="RMA-2", event_id="evt_2")
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000111", return_id="RMA-3", event_id="evt_3")
+    desk.work()
+
+    listed = desk.json("list", "--needs-person")["deliveries"]
+
+    assert [(each["id"], each["state"]) for each in listed] == [("del_3", "needs_person"), ("del_2", "unreadable")]
+
+
 def test_an_empty_list_says_that_it_is_empty(desk):
     assert desk.run("list", "refunds", "--needs-person").stdout == "no refunds that need a person\n"
 
