@@ -1,0 +1,159 @@
+"""Each rule of drift: what it finds, what it leaves alone."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from service.core.drift import DRIFT_RULES, OrderBefore, RefundFacts, find_drift
+from service.core.plan import RefundRequest, RequestItem, Route
+from tests.core.builders import BAG, TEE, TODAY, a_memo, a_reading, an_order, line
+
+OURS = "RR-AAAAAAAAAAAAAAAA-01R"
+OTHER_PART = "RR-AAAAAAAAAAAAAAAA-02N"
+STRANGER = "RR-BBBBBBBBBBBBBBBB-01R"
+
+
+def facts(*, route=Route.INVOICE, memo_then=None, before=None, explained=()):
+    request = RefundRequest(
+        route=route,
+        order_id=269,
+        invoice_id=31 if route is Route.INVOICE else None,
+        items=(RequestItem(order_item_id=BAG, qty=Decimal(1)),),
+        shipping_amount=Decimal(0),
+        notify=False,
+        marker=OURS,
+        comment=f"Return RMA-1 (warehouse) {OURS}",
+    )
+    return RefundFacts(
+        request=request,
+        memo_id=20,
+        memo_then=memo_then or our_memo(),
+        before=before or OrderBefore(read_at=TODAY, memo_ids=(10,), refunded=Decimal(5), offline_refunded=Decimal(0)),
+        our_markers=frozenset({OURS, OTHER_PART}),
+        explained=frozenset(explained),
+    )
+
+
+def our_memo(entity_id=20, *, total="34", units=1, transaction="refund-1"):
+    memo = a_memo(entity_id, {BAG: units}, total=total, comments=(f"Return RMA-1 (warehouse) {OURS}",))
+    return replace(memo, transaction_id=transaction)
+
+
+def memo_of(entity_id, units, *, total="34", marker=None, transaction="refund-2"):
+    comments = () if marker is None else (f"Return RMA-1 (warehouse) {marker}",)
+    return replace(a_memo(entity_id, units, total=total, comments=comments), transaction_id=transaction)
+
+
+EARLIER = memo_of(10, {BAG: 1}, total="5")
+
+
+def reading(*memos, refunded=None, offline="0"):
+    order = an_order(line(BAG, "24-MB01", 34, 3), line(TEE, "WS12", 22, 1), payment="sandboxpay")
+    counted = sum((memo.base.grand_total for memo in memos), Decimal(0)) if refunded is None else Decimal(refunded)
+    totals = replace(order.base, refunded=counted, offline_refunded=Decimal(offline))
+    return a_reading(replace(order, base=totals), memos=memos)
+
+
+QUIET = {
+    "as it was": reading(EARLIER, our_memo()),
+    "another part of ours on the same lines": reading(EARLIER, our_memo(), memo_of(21, {BAG: 1}, marker=OTHER_PART)),
+    "a later memo on another line": reading(EARLIER, our_memo(), memo_of(21, {TEE: 1}, total="22")),
+    "a counter rounded down a hair": reading(EARLIER, our_memo(), refunded="38.995"),
+}
+
+
+@pytest.mark.parametrize("later", QUIET.values(), ids=QUIET.keys())
+def test_an_order_that_says_what_it_said_raises_no_alarm(later):
+    assert find_drift(facts(), later) == ()
+
+
+# What is read later → the codes, in their order, and what the first one shows.
+LOUD = {
+    "two memos of one marker": (
+        reading(EARLIER, our_memo(), our_memo(21)),
+        ["drift-marker-twice"],
+        f"memos that carry {OURS}: expected one, Magento has 20 of 34.00 USD, 21 of 34.00 USD",
+    ),
+    "refunded by hand before our call": (
+        reading(EARLIER, memo_of(19, {BAG: 1}), our_memo()),
+        ["drift-at-once"],
+        "memos between our reading and our call: expected none, Magento has 19 of 34.00 USD",
+    ),
+    "both at once, one forgotten by the order": (
+        reading(EARLIER, memo_of(19, {BAG: 1}), our_memo(), refunded="39"),
+        ["drift-at-once", "drift-totals-back"],
+        "memos between our reading and our call: expected none, Magento has 19 of 34.00 USD",
+    ),
+    "a later memo on the same line": (
+        reading(EARLIER, our_memo(), memo_of(21, {BAG: 1})),
+        ["drift-second-memo"],
+        "memos on the same lines since 20: expected none, Magento has 21 of 34.00 USD",
+    ),
+    "a later memo without any line": (
+        reading(EARLIER, our_memo(), memo_of(21, {}, total="34")),
+        ["drift-second-memo"],
+        "memos on the same lines since 20: expected none, Magento has 21 of 34.00 USD",
+    ),
+    "a marker that is none of ours": (
+        reading(EARLIER, our_memo(), memo_of(21, {BAG: 1}, marker=STRANGER)),
+        ["drift-second-memo"],
+        "memos on the same lines since 20: expected none, Magento has 21 of 34.00 USD",
+    ),
+    "our memo gone, and its money": (
+        reading(EARLIER),
+        ["drift-memo-missing", "drift-totals-back"],
+        "the order's memos: expected 20 among them, Magento has 10",
+    ),
+    "our memo overwritten": (
+        reading(EARLIER, our_memo(total="30", units=2)),
+        ["drift-memo-changed", "drift-memo-changed", "drift-totals-back"],
+        "memo 20, base total: expected 34.00, Magento has 30.00",
+    ),
+    "our memo without a transaction": (
+        reading(EARLIER, our_memo(transaction=None)),
+        ["drift-booked-offline"],
+        "memo 20, gateway transaction: expected one, Magento has none: no money may have moved",
+    ),
+    "booked offline by hand, on another line": (
+        reading(EARLIER, our_memo(), memo_of(21, {TEE: 1}, total="22", transaction=None), offline="22"),
+        ["drift-booked-offline"],
+        "booked as refunded offline: expected 0.00 USD, Magento has 22.00 USD",
+    ),
+    "a counter that went back": (
+        reading(EARLIER, our_memo(), refunded="5"),
+        ["drift-totals-back"],
+        "the order's refunded total: expected at least 39.00 USD, Magento has 5.00 USD",
+    ),
+}
+
+
+@pytest.mark.parametrize(("later", "codes", "shown"), LOUD.values(), ids=LOUD.keys())
+def test_what_changed_is_shown_with_both_sides(later, codes, shown):
+    found = find_drift(facts(), later)
+
+    assert [drift.code for drift in found] == codes
+    assert str(found[0]) == shown
+
+
+def test_every_rule_is_met_by_a_case_above():
+    assert {code for _, codes, _ in LOUD.values() for code in codes} == {rule.code for rule in DRIFT_RULES}
+
+
+def test_a_memo_that_a_person_has_explained_is_no_drift():
+    by_hand = memo_of(21, {BAG: 1}, total="34", transaction=None)
+
+    assert find_drift(facts(explained=[21]), reading(EARLIER, our_memo(), by_hand, offline="34")) == ()
+
+
+def test_an_order_paid_offline_is_booked_offline():
+    later = reading(EARLIER, our_memo(transaction=None), offline="34")
+
+    assert find_drift(facts(route=Route.ORDER), later) == ()
+
+
+def test_without_the_reading_before_the_older_memos_count_as_known():
+    unkept = replace(facts(), before=None, memo_then=None)
+
+    assert find_drift(unkept, reading(memo_of(19, {BAG: 1}), our_memo())) == ()
+    assert [d.code for d in find_drift(unkept, reading(our_memo(), memo_of(21, {BAG: 1})))] == ["drift-second-memo"]
