@@ -42,7 +42,7 @@ def demo_command(invocation: Invocation, *, ends: bool) -> None:
     miniature, the service with its worker, a SQLite file, a configuration.
     """
     began = time.monotonic()
-    with _sigterm_as_interrupt():
+    with _signals_as_interrupt():
         try:
             is_good = _run(invocation, began, stays=not ends)
         except KeyboardInterrupt:
@@ -137,14 +137,18 @@ def _stay_up(stage: Stage, store: Store, invocation: Invocation) -> None:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM unwinds as Ctrl-C does, so that processes and files go whichever comes."""
+def _signals_as_interrupt() -> Iterator[None]:
+    """SIGTERM unwinds as Ctrl-C does, so that processes and files go whichever comes.
+
+    SIGINT is asked for too: a shell starts what runs in the background with it ignored.
+    """
 
     def on_signal(_signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
