@@ -127,7 +127,7 @@ class World:
 
     def __post_init__(self):
         self.clock = Clock()
-        self.sandbox = SandboxStore(magento_version=self.version, now=self._seconds, pause=self._pause)
+        self.sandbox = SandboxStore(magento_version=self.version, now=self.seconds, pause=self._pause)
         self.faults = Faults(gateway=self.sandbox.gateway, order_of=self.sandbox.order_of, sleep=self.clock.advance)
         self.orders = {
             order.increment_id: order.entity_id
@@ -142,7 +142,7 @@ class World:
         self.runtime = self.new_process()
         self._delivered = 0
 
-    def _seconds(self):
+    def seconds(self):
         return self.clock.now.timestamp()
 
     def _pause(self, point):
@@ -257,7 +257,7 @@ class World:
             if not waiting or self.clock.now > ends:
                 return
             due = min(max(each.due_at, each.lease_until or each.due_at) for each in waiting)
-            self.clock.advance(max((due - self.clock.now).total_seconds(), 0) + 1)
+            self.clock.advance(max((due - self.clock.now).totalseconds(), 0) + 1)
 
     # --- what can be seen afterwards ------------------------------------------------------------------------------
 
