@@ -257,7 +257,7 @@ class World:
             if not waiting or self.clock.now > ends:
                 return
             due = min(max(each.due_at, each.lease_until or each.due_at) for each in waiting)
-            self.clock.advance(max((due - self.clock.now).totalseconds(), 0) + 1)
+            self.clock.advance(max((due - self.clock.now).total_seconds(), 0) + 1)
 
     # --- what can be seen afterwards ------------------------------------------------------------------------------
 
