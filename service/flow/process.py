@@ -91,14 +91,16 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
         ended = Ended.needs_person(error.kind, error.message)
     if ended.state is DeliveryState.WAITING and ended.due_at is None:
         ended = _again(runtime, claim, ended.code, ended.reason, at_least_seconds=ended.at_least_seconds)
-    runtime.store.returns.flag(
-        case.id,
-        claim,
-        needs_person=ended.state is DeliveryState.NEEDS_PERSON,
-        reason_code=ended.code,
-        reason=ended.reason,
-        now=runtime.clock(),
-    )
+    needs_person = ended.state is DeliveryState.NEEDS_PERSON
+    if needs_person or case.needs_person:
+        runtime.store.returns.flag(
+            case.id,
+            claim,
+            needs_person=needs_person,
+            reason_code=ended.code,
+            reason=ended.reason,
+            now=runtime.clock(),
+        )
     return ended
 
 
