@@ -2,6 +2,7 @@
 
 from service.store.backup import backup, restore
 from service.store.clashes import EventClash, IllegalMove, SchemaMismatch
+from service.store.guards import DATABASE_BEHIND
 from service.store.ids import Kind, format_id, kind_of, parse_id
 from service.store.migrate import is_current, migrate
 from service.store.rows import (
@@ -10,6 +11,9 @@ from service.store.rows import (
     Claim,
     Delivery,
     DeliverySummary,
+    DriftCheck,
+    FoundMarker,
+    Guard,
     JournalEntry,
     Key,
     NewDelivery,
@@ -26,12 +30,16 @@ from service.store.rows import (
 from service.store.store import Store, open_store
 
 __all__ = [
+    "DATABASE_BEHIND",
     "Attempt",
     "Beat",
     "Claim",
     "Delivery",
     "DeliverySummary",
+    "DriftCheck",
     "EventClash",
+    "FoundMarker",
+    "Guard",
     "IllegalMove",
     "JournalEntry",
     "Key",

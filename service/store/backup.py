@@ -11,15 +11,19 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, select
 
 from service.errors import BadRequest, Conflict, StoreUnavailable
-from service.store.engine import is_sqlite, read_url
+from service.store.engine import is_sqlite, lock_path, read_url
+from service.store.guards import last_certainty, set_guard
+from service.store.journal import note
 from service.store.migrate import check_current, migrate
 from service.store.store import open_store
+from service.store.tables import returns
 
 
 def backup(database_url: str, copy: Path) -> None:
@@ -35,26 +39,61 @@ def backup(database_url: str, copy: Path) -> None:
         raise StoreUnavailable(f"{copy} could not be written: {error}. Check the disk and its space") from error
 
 
-def restore(database_url: str, copy: Path, *, actor: str, now: datetime) -> None:
-    """Make `copy` the state, at this program's version; Conflict while there still is another state in its place."""
+def restore(database_url: str, copy: Path, *, actor: str, now: datetime, instances: Iterable[str] = ()) -> None:
+    """Make `copy` the state, at this program's version; Conflict while there still is another state in its place.
+
+    Online refunds of `instances`, and of every installation that the copy knows, wait from then on.
+    """
     url = _sqlite_url(database_url)
     _check_copy(copy)
     database = Path(str(url.database))
     database.parent.mkdir(parents=True, exist_ok=True)
     # A write-ahead log left over from another database would be played into this one.
-    for left_over in (database.with_name(f"{database.name}-wal"), database.with_name(f"{database.name}-shm")):
+    for left_over in (database, *_companions(database)):
         if left_over.exists():
             raise _in_the_way(left_over)
-    _create(database)
-    shutil.copyfile(copy, database)
-    _flush(database)
+    staged = database.with_name(f"{database.name}.restoring")
+    _create(staged)
+    try:
+        shutil.copyfile(copy, staged)
+        _bring_up_to_date(f"sqlite:///{staged}", copy, actor=actor, now=now, instances=instances)
+        _flush(staged)
+        _put_in_place(staged, database)
+    finally:
+        for left_over in (staged, *_companions(staged), lock_path(read_url(f"sqlite:///{staged}"))):
+            left_over.unlink(missing_ok=True)
+
+
+def _bring_up_to_date(database_url: str, copy: Path, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
+    """Before the copy is in its place: a service that found it there without its guard would send."""
     migrate(database_url)
     store = open_store(database_url)
     try:
-        text = f"restored from {copy}; what was refunded since that copy is known to Magento alone"
-        store.journal.add(now=now, actor=actor, what="database.restored", text=text)
+        with store.database.write() as connection:
+            _hold_back(connection, copy, actor=actor, now=now, instances=instances)
     finally:
         store.close()
+
+
+def _put_in_place(staged: Path, database: Path) -> None:
+    try:
+        os.link(staged, database)
+    except FileExistsError as error:
+        raise _in_the_way(database) from error
+    _flush(database.parent)
+
+
+def _companions(database: Path) -> tuple[Path, Path]:
+    return database.with_name(f"{database.name}-wal"), database.with_name(f"{database.name}-shm")
+
+
+def _hold_back(connection: Connection, copy: Path, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
+    known_until = last_certainty(connection)
+    text = f"restored from {copy}; what was refunded since that copy is known to Magento alone"
+    note(connection, now=now, actor=actor, what="database.restored", text=text)
+    known = connection.execute(select(returns.c.instance).distinct()).scalars()
+    for instance in sorted({*instances, *known}):
+        set_guard(connection, instance, text, now=now, actor=actor, known_until=known_until)
 
 
 def _sqlite_url(database_url: str) -> URL:

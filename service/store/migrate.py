@@ -25,12 +25,13 @@ _PATIENCE_SECONDS = 600.0
 
 
 def migrate(database_url: str) -> None:
-    """Bring the database to this program's version, creating it where there is none."""
+    """Bring the database to this program's version, creating it where there is none; never back from a newer one."""
     url = read_url(database_url)
     try:
         if is_sqlite(url):
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         with _turn(url):
+            _refuse_newer(url, _read_version(url))
             _upgrade(url)
     except (sql.DBAPIError, OSError) as error:
         raise _unreachable(url, error) from error
@@ -47,14 +48,18 @@ def check_current(url: URL) -> None:
     version, newest = _read_version(url), _newest()
     if version == newest:
         return
+    _refuse_newer(url, version)
     shown = url.render_as_string(hide_password=True)
+    raise SchemaMismatch(f"{shown} has schema {version or 'none'}, this program needs {newest}: run refundry migrate")
+
+
+def _refuse_newer(url: URL, version: str | None) -> None:
     known = {script.revision for script in _scripts().walk_revisions()}
     if version is not None and version not in known:
         raise SchemaMismatch(
-            f"{shown} has schema {version}, which is newer than this program's {newest}: run the newer program, or"
-            " restore a backup made by this one"
+            f"{url.render_as_string(hide_password=True)} has schema {version}, which is newer than this program's"
+            f" {_newest()}: run the newer program, or restore a backup made by this one"
         )
-    raise SchemaMismatch(f"{shown} has schema {version or 'none'}, this program needs {newest}: run refundry migrate")
 
 
 def _upgrade(url: URL) -> None:

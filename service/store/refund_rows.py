@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 
+from service.core.drift import OrderBefore
 from service.core.lifecycle import REFUND_MOVES, RefundState
 from service.core.plan import RefundRequest
 from service.errors import LeaseLost, NotFound
@@ -29,13 +30,14 @@ was_tried: ColumnElement[bool] = exists().where(attempts.c.refund_id == refunds.
 
 
 def as_refund(columns: Mapping[Any, Any]) -> RefundRow:
-    request, differences = columns["request"], columns["differences"]
+    request, differences, before = columns["request"], columns["differences"], columns["order_before"]
     return row_as(
         RefundRow,
         {
             **columns,
             "request": None if request is None else rebuild(RefundRequest, request),
             "differences": None if differences is None else tuple(differences),
+            "order_before": None if before is None else rebuild(OrderBefore, before),
         },
     )
 

@@ -14,12 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from service.core.drift import OrderBefore
 from service.core.lifecycle import SLOT_STATES, RefundState
 from service.core.returns import OrderReference
 from service.errors import BadRequest, Conflict, LeaseLost, NotFound, OrderBusy
+from service.store.checks import plan_checks
 from service.store.claims import hold, lock_delivery, wake_delivery
 from service.store.content import plain
 from service.store.engine import Database
+from service.store.guards import accepted_markers
 from service.store.ids import format_id
 from service.store.journal import WORKER
 from service.store.refund_rows import (
@@ -100,8 +103,13 @@ class Refunds:
 
     # --- the call -----------------------------------------------------------------------------------------------------
 
-    def mark_sending(self, claim: Claim, refund_id: int, now: datetime, path: str) -> int:
-        """Commit that a call is about to be made, and return its attempt's id. Not with a lease that has ended."""
+    def mark_sending(
+        self, claim: Claim, refund_id: int, now: datetime, path: str, *, before: OrderBefore | None = None
+    ) -> int:
+        """Commit that a call is about to be made, and return its attempt's id. Not with a lease that has ended.
+
+        `before` is what the order said in the reading that decided it.
+        """
         with self._database.write() as connection:
             lease_until = hold(connection, claim).lease_until
             if lease_until <= now:
@@ -113,6 +121,7 @@ class Refunds:
             if row.request is None or row.order_entity_id is None:
                 raise Conflict(f"{format_id('refund', refund_id)} has no plan or no order; nothing can be sent")
             values = {**_NO_FLAG, "sends": row.sends + 1, "sent_at": now, "settle_at": None}
+            values["order_before"] = None if before is None else plain(before)
             move_refund(connection, row, RefundState.SENDING, now=now, text=f"POST {path}", values=values)
             attempt = insert(attempts).values(
                 refund_id=refund_id, fence=claim.fence, started_at=now, path=path, outcome="", detail=""
@@ -141,12 +150,21 @@ class Refunds:
         *,
         stock_proven: bool,
         memo: object | None = None,
+        look_again_at: Sequence[datetime] = (),
     ) -> RefundRow:
-        """The memo is known; `stock_proven` is False where it was found rather than answered with a 200."""
+        """The memo is known; `stock_proven` is False where it was found rather than answered with a 200.
+
+        `look_again_at`: when its order is to be read again for drift.
+        """
         values = {**_NO_FLAG, "memo_id": memo_id, "stock_proven": stock_proven, "settle_at": None}
         if memo is not None:
             values["memo"] = plain(memo)
-        return self._move(claim, refund_id, RefundState.DONE, now=now, text=f"credit memo {memo_id}", values=values)
+        text = f"credit memo {memo_id}"
+        with self._database.write() as connection:
+            row = self._held(connection, claim, refund_id)
+            move_refund(connection, row, RefundState.DONE, now=now, text=text, values=values)
+            plan_checks(connection, refund_id, look_again_at, now)
+            return read_refund(connection, refund_id)
 
     def mark_refused(
         self, claim: Claim, refund_id: int, now: datetime, reason: str, *, reason_code: str = "refused"
@@ -288,16 +306,18 @@ class Refunds:
             return tuple(row_as(Attempt, row) for row in connection.execute(query).mappings())
 
     def known_markers(self, instance: str, entity_id: int) -> frozenset[str]:
-        """Markers of an order that we know to have gone out.
+        """Markers of an order that we know to have gone out, or that a person has accepted as ours.
 
         One in Magento that is not among them tells that this database is older than what was done with it.
         """
-        found = self._find(
+        sent = select(refunds.c.marker).where(
             refunds.c.instance == instance,
             refunds.c.order_entity_id == entity_id,
+            refunds.c.marker.is_not(None),
             or_(refunds.c.sends > 0, refunds.c.state == RefundState.DONE),
         )
-        return frozenset(row.marker for row in found if row.marker is not None)
+        with self._database.read() as connection:
+            return frozenset(connection.execute(sent).scalars()) | accepted_markers(connection, instance, entity_id)
 
     def sent_since(self, since: datetime, *, store: str | None = None, source: str | None = None) -> SentTotals:
         """What went out, or may have, since a time: for a store's returns, or a source's; in the base currency."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+from service.core.drift import Drift, OrderBefore
 from service.core.lifecycle import DeliveryState, RefundState
 from service.core.plan import RefundRequest, Route, Verdict
 from service.core.returns import OrderReference, ReturnEvent
@@ -184,8 +185,58 @@ class RefundRow:
     #: False: the memo is there, but no 200 was seen, so stock may not have been returned. None: not done yet.
     stock_proven: bool | None
     email_state: str
+    #: What the order said when the call was decided on; None before that.
+    order_before: OrderBefore | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DriftCheck:
+    """One later look at a refund that is done."""
+
+    id: int
+    refund_id: int
+    planned_at: datetime
+    #: None: it was made, or given up.
+    due_at: datetime | None
+    lease_until: datetime | None
+    fence: int
+    tries: int
+    looked_at: datetime | None
+    drifts: tuple[Drift, ...]
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guard:
+    """Online refunds of an installation wait, because this database may have forgotten some of them."""
+
+    instance: str
+    set_at: datetime
+    reason: str
+    #: What Magento did before is in the database for certain; None: nothing is.
+    known_until: datetime | None
+    #: None: nobody has looked yet, so nobody can accept.
+    reconciled_at: datetime | None
+    reconciled_by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundMarker:
+    """A marker that Magento holds on a memo and that this database never sent."""
+
+    instance: str
+    marker: str
+    order_entity_id: int
+    memo_id: int
+    memo_created_at: datetime
+    base_total: Decimal
+    #: The known return that it belongs to, by its marker; None: of a return that was forgotten too.
+    return_id: int | None
+    found_at: datetime
+    accepted_at: datetime | None
+    accepted_by: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

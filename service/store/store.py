@@ -7,7 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from service.store.checks import Checks
 from service.store.engine import PATIENCE_SECONDS, Database, read_url
+from service.store.guards import Guards
 from service.store.inbox import Inbox
 from service.store.journal import Journal
 from service.store.keys import Keys
@@ -31,6 +33,8 @@ class Store:
     inbox: Inbox
     returns: Returns
     refunds: Refunds
+    checks: Checks
+    guards: Guards
     journal: Journal
     keys: Keys
     switches: Switches
@@ -69,12 +73,18 @@ def open_store(database_url: str, *, patience_seconds: float = PATIENCE_SECONDS)
     """
     url = read_url(database_url)
     check_current(url)
-    database = Database(url, patience_seconds=patience_seconds)
+    return store_on(Database(url, patience_seconds=patience_seconds))
+
+
+def store_on(database: Database) -> Store:
+    """The parts of a store, all on one database whose schema is known to be current."""
     return Store(
         database=database,
         inbox=Inbox(database),
         returns=Returns(database),
         refunds=Refunds(database),
+        checks=Checks(database),
+        guards=Guards(database),
         journal=Journal(database),
         keys=Keys(database),
         switches=Switches(database),

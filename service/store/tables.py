@@ -156,6 +156,8 @@ refunds = _table(
     Column("differences", Json),
     Column("stock_proven", Boolean),
     Column("email_state", Text, nullable=False),
+    # What the order said when the call was decided on; drift is told against it.
+    Column("order_before", Json),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     # The order's slot, by either of its names: where only one is known, the other cannot collide.
@@ -178,6 +180,22 @@ attempts = _table(
     Column("status", Integer),
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Index(None, "refund_id"),
+)
+
+drift_checks = _table(
+    "drift_checks",
+    Column("refund_id", RowId, ForeignKey("refunds.id"), nullable=False),
+    Column("planned_at", Instant, nullable=False),
+    # NULL: looked at, or given up.
+    Column("due_at", Instant),
+    Column("lease_until", Instant),
+    Column("fence", RowId, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("looked_at", Instant),
+    Column("drifts", Json),
+    Column("said", Text, nullable=False),
+    _where("ix_drift_checks_due", "due_at", "id", condition="due_at IS NOT NULL"),
     Index(None, "refund_id"),
 )
 
@@ -233,6 +251,35 @@ switches = Table(
     Column("stopped_at", Instant, nullable=False),
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+guards = Table(
+    "guards",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("set_at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    # Memos older than this are in the database for certain; NULL: nothing is certain.
+    Column("known_until", Instant),
+    Column("reconciled_at", Instant),
+    Column("reconciled_by", Text, nullable=False),
+)
+
+# Markers that Magento holds and this database never sent: forgotten with the rows that a restored copy lacks.
+found_markers = _table(
+    "found_markers",
+    Column("instance", Text, nullable=False),
+    Column("marker", String(64), nullable=False),
+    Column("order_entity_id", RowId, nullable=False),
+    Column("memo_id", RowId, nullable=False),
+    Column("memo_created_at", Instant, nullable=False),
+    Column("base_total", Money, nullable=False),
+    Column("return_id", RowId, ForeignKey("returns.id")),
+    Column("found_at", Instant, nullable=False),
+    Column("accepted_at", Instant),
+    Column("accepted_by", Text, nullable=False),
+    UniqueConstraint("instance", "memo_id", "marker"),
+    Index(None, "instance", "order_entity_id"),
 )
 
 namespaces = Table(

@@ -1,11 +1,13 @@
 import os
+import sqlite3
 import stat
+from datetime import timedelta
 
 import pytest
 
 from service.errors import BadRequest, Conflict
 from service.store import SchemaMismatch, backup, open_store, restore
-from tests.store.examples import NOW, delivery
+from tests.store.examples import NOW, at, delivery
 
 
 @pytest.fixture
@@ -27,8 +29,45 @@ def test_a_copy_made_while_running_brings_back_everything_up_to_it(store, given,
     restored = open_store(elsewhere(tmp_path))
     assert restored.refunds.row(row.id) == row
     assert len(restored.inbox.list()) == 1
-    assert [(entry.what, entry.actor) for entry in restored.journal.of()][-1] == ("database.restored", "Ada")
+    assert [(entry.what, entry.actor) for entry in restored.journal.of()][-2:] == [
+        ("database.restored", "Ada"),
+        ("guard.set", "Ada"),
+    ]
     restored.close()
+
+
+def test_online_refunds_wait_after_a_restore_at_every_installation_that_is_known(
+    store, given, database_url, tmp_path, copy
+):
+    given.slot(instance="known to the copy")
+    backup(database_url, copy)
+
+    restore(elsewhere(tmp_path), copy, actor="Ada", now=at(3600), instances=["configured"])
+
+    restored = open_store(elsewhere(tmp_path))
+    assert [guard.instance for guard in restored.guards.all()] == ["configured", "known to the copy"]
+    assert {guard.known_until for guard in restored.guards.all()} == {NOW - timedelta(days=1)}
+    restored.close()
+
+
+def test_a_restore_leaves_the_database_alone_in_its_directory(store, database_url, tmp_path, copy):
+    backup(database_url, copy)
+
+    restore(elsewhere(tmp_path), copy, actor="Ada", now=NOW)
+
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["refundry.db"]
+
+
+def test_a_restore_that_stops_half_way_leaves_nothing_that_could_be_started(store, database_url, tmp_path, copy):
+    backup(database_url, copy)
+    newer = sqlite3.connect(copy, isolation_level=None)
+    newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer.close()
+
+    with pytest.raises(SchemaMismatch, match="9999"):
+        restore(elsewhere(tmp_path), copy, actor="Ada", now=NOW)
+
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_copy_is_for_its_owner_alone(store, database_url, copy):

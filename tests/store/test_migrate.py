@@ -1,5 +1,6 @@
 import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -26,6 +27,20 @@ def test_migrating_again_changes_nothing(store, given, database_url):
     migrate(database_url)
 
     assert store.inbox.delivery(claim.delivery.id).id == claim.delivery.id
+
+
+def test_a_database_of_the_first_version_keeps_its_rows(database_url, tmp_path):
+    (tmp_path / "var").mkdir()
+    database = sqlite3.connect(f"{tmp_path}/var/refundry.db", isolation_level=None)
+    database.executescript((Path(__file__).parent / "schema-0001.sql").read_text())
+    database.close()
+
+    migrate(database_url)
+
+    store = open_store(database_url)
+    (row,) = store.refunds.list()
+    assert (row.marker, row.order_before) == ("RR-AAAAAAAAAAAAAAAA-01R", None)
+    store.close()
 
 
 def test_the_tables_are_what_the_migrations_make(database_url):
@@ -74,7 +89,7 @@ def test_a_database_that_was_not_migrated_is_not_opened(database_url, tmp_path):
     assert not (tmp_path / "var").exists()
 
 
-def test_a_newer_database_is_not_opened(database_url, tmp_path):
+def test_a_newer_database_is_neither_opened_nor_migrated(database_url, tmp_path):
     migrate(database_url)
     database = sqlite3.connect(f"{tmp_path}/var/refundry.db", isolation_level=None)
     database.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -82,6 +97,8 @@ def test_a_newer_database_is_not_opened(database_url, tmp_path):
 
     with pytest.raises(SchemaMismatch, match="9999, which is newer"):
         open_store(database_url)
+    with pytest.raises(SchemaMismatch, match="9999, which is newer"):
+        migrate(database_url)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
