@@ -93,11 +93,15 @@ def test_shadow_mode_is_warned_about(desk, mode_of):
 
 
 def test_the_right_to_refund_is_tried_on_request_alone(desk):
-    asked, unasked = desk.run("doctor", "--try-refund-rights"), desk.run("doctor")
+    asked, unasked = (
+        # Where a line is wrapped depends on the length of the temporary folder's name.
+        " ".join(desk.run("doctor", *options).stdout.split())
+        for options in (["--try-refund-rights"], [])
+    )
 
-    assert "may refund by the order route (Magento_Sales::creditmemo)" in asked.stdout
-    assert "may refund by the invoice route (Magento_Sales::sales_invoice)" in asked.stdout
-    assert "may refund" not in unasked.stdout
+    assert "may refund by the order route (Magento_Sales::creditmemo)" in asked
+    assert "may refund by the invoice route (Magento_Sales::sales_invoice)" in asked
+    assert "may refund" not in unasked
     assert desk.sandbox.store.shop.memos == {}
 
 
