@@ -41,6 +41,10 @@ unit: $(READY)
 conformance: $(READY) ## replay the recordings of a real Magento against the sandbox (REFUNDRY_RECORDINGS=DIR)
 	$(BIN)/python -m tests.conformance $(REFUNDRY_RECORDINGS)
 
+.PHONY: torture
+torture: $(READY) ## kill -9 of the real processes, 1,000 times, at random moments (KILLS=50 SEED=7)
+	$(BIN)/python -m tests.torture --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED),)
+
 predictions: $(READY) ## compare predicted memo totals with every accepted call of the recordings
 	$(BIN)/python -m tests.predictions $(REFUNDRY_RECORDINGS)
 

@@ -1,0 +1,1 @@
+"""kill -9 of the real processes at random moments: `make torture`, or `python -m tests.torture --help`."""

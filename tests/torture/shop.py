@@ -1,0 +1,83 @@
+"""What really happened, by the sandbox store's own books, and what is made to go wrong there.
+
+The sandbox keeps its state in memory, so it is never killed: a store that dies is played by its faults, which drop the
+connection before or after the effect.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections import defaultdict
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+#: In force all the time: calls last long enough for a kill to land inside them, before and after the effect.
+_SLOW = (
+    "POST */order/*/refund latency seconds=0.4",
+    "POST */invoice/*/refund slow-gateway seconds=0.5",
+)
+
+#: What goes wrong once, now and then.
+_FAULTS = (
+    "POST */refund lost-before times=1",
+    "POST */refund lost-after times=1",
+    "POST */refund 500-before times=1",
+    "POST */refund 500-after times=1",
+    "POST */refund 502-after times=1",
+    "POST */refund html-200-after times=1",
+    "POST */refund truncated times=1",
+    "POST */refund 429 times=1 retry-after=5",
+    "GET * lost-before times=2",
+    "GET * truncated times=1",
+    "* * maintenance times=5",
+)
+
+_START_SECONDS = 60.0
+
+
+class Shop:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def wait_until_open(self) -> None:
+        ends = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self._ask("GET", "ledger")
+            except OSError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def make_slow(self) -> None:
+        for rule in _SLOW:
+            self._ask("POST", "faults", rule)
+
+    def go_wrong(self, random: Random) -> str:
+        """One fault more, and which."""
+        rule = random.choice(_FAULTS)
+        self._ask("POST", "faults", rule)
+        return rule
+
+    def recover(self) -> None:
+        """Nothing goes wrong from here on."""
+        self._ask("DELETE", "faults")
+
+    def read_paid_back(self) -> dict[str, list[Decimal]]:
+        """What the gateway paid back, by order."""
+        paid: dict[str, list[Decimal]] = defaultdict(list)
+        for line in self._ask("GET", "ledger"):
+            if line["what"] == "refund":
+                paid[line["order"]].append(Decimal(line["amount"]))
+        return paid
+
+    def _ask(self, method: str, what: str, text: str = "") -> Any:
+        request = urllib.request.Request(f"{self.url}/sandbox/{what}", data=text.encode() or None, method=method)
+        request.add_header("Content-Type", "text/plain")
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.loads(response.read(), parse_float=Decimal, parse_int=Decimal)

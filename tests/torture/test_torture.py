@@ -1,0 +1,163 @@
+"""Fifty kills of the real processes, and that the verdict would see what it says is not there."""
+
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from service.store import migrate
+from tests.flow.world import MONDAY, World, dollars
+from tests.torture.load import Load, Return, choose_load
+from tests.torture.verdict import Verdict, check_database, check_pragmas, judge
+
+OFFLINE, ONLINE = "000000101", "000000102"
+
+
+@pytest.mark.timeout(240)
+def test_fifty_kills_double_nothing_lose_nothing_and_leave_nothing_stuck():
+    command = [sys.executable, "-m", "tests.torture", "--kills", "50", "--seed", "7", "--rest", "150"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+# --- the load ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_the_same_load_again():
+    assert choose_load(Random(5), returns=20, now=MONDAY) == choose_load(Random(5), returns=20, now=MONDAY)
+
+
+def test_a_load_has_redeliveries_shared_orders_both_routes_and_splits():
+    load = choose_load(Random(5), returns=100, now=MONDAY)
+
+    assert max(Counter(load.messages).values()) > 1
+    assert max(Counter(each.order for each in load.returns).values()) == 3
+    assert 0 < len(load.online_orders) < len(load.orders)
+    assert any({(sku, True), (sku, False)} <= set(each.units) for each in load.returns for sku, _ in each.units)
+
+
+# --- the verdict ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def judged(world, *returns, paid_back=None):
+    """The verdict on a world in which these returns were asked for: (return id, order, units)."""
+    load = Load(
+        orders=world.specs,
+        returns=tuple(Return(return_id=rma, order=order, units=Counter(units)) for rma, order, units in returns),
+        messages=(),
+    )
+    ledger = {OFFLINE: world.paid_back(OFFLINE), ONLINE: world.paid_back(ONLINE)} if paid_back is None else paid_back
+    verdict = Verdict()
+    source = world.settings.sources["warehouse"]
+    judge(world.runtime, world.client(), source, load=load, paid_back=ledger, verdict=verdict)
+    return verdict
+
+
+def test_a_world_in_which_all_went_well_is_good(world):
+    world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    assert judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 2})).is_good
+
+
+def test_a_refund_too_many_is_doubled(world):
+    world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    verdict = judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 1}))
+
+    assert len(verdict.doubled) == 2  # units and money
+    assert not verdict.lost
+
+
+def test_a_refund_missing_is_lost(world):
+    verdict = judged(world, ("RMA-1001", OFFLINE, {("WS12-M-Orange", True): 1}))
+
+    assert len(verdict.lost) == 2
+
+
+def test_units_on_the_wrong_side_of_the_stock_decision_are_seen(world):
+    world.say(ONLINE, ("24-MB01", 1, "damaged"))
+    world.work_until_idle()
+
+    verdict = judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 1}))
+
+    assert verdict.doubled
+    assert verdict.lost
+
+
+def test_a_payment_that_no_memo_explains_is_doubled(world):
+    world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    verdict = judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 2}), paid_back={ONLINE: dollars(68, 68)})
+
+    assert verdict.doubled == [f"order {ONLINE}: the gateway paid {Decimal(68)} 1 times more than memos say"]
+
+
+def test_a_memo_that_nothing_was_paid_for_is_lost_money(world):
+    world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    assert judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 2}), paid_back={}).lost
+
+
+def test_money_moved_for_an_offline_order_is_doubled(world):
+    world.say(OFFLINE, ("WS12-M-Orange", 1))
+    world.work_until_idle()
+
+    verdict = judged(world, ("RMA-1001", OFFLINE, {("WS12-M-Orange", True): 1}), paid_back={OFFLINE: dollars(22)})
+
+    assert verdict.doubled == [f"order {OFFLINE}: the gateway paid {Decimal(22)} 1 times more than memos say"]
+
+
+def test_what_is_still_under_way_or_asks_a_person_is_stuck(world):
+    world.fault("POST */invoice/*/refund lost-before times=1")
+    world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    verdict = judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 2}))
+
+    assert len(verdict.stuck) == 3  # the delivery, the refund in the slot, the return
+
+
+def test_an_acknowledged_delivery_that_is_not_there_or_has_other_bytes_is_lost(world, tmp_path):
+    received = world.say(OFFLINE, ("WS12-M-Orange", 1))
+    file = tmp_path / "refundry.db"
+    sha256 = world.delivery(received).body_sha256
+    verdict = Verdict()
+
+    check_database(file, {received.delivery_id: sha256}, verdict)
+    assert verdict.is_good
+
+    check_database(file, {received.delivery_id: "0" * 64, received.delivery_id + 1: sha256}, verdict)
+    assert len(verdict.lost) == 2
+
+
+def test_a_damaged_file_is_seen(tmp_path):
+    file = tmp_path / "refundry.db"
+    migrate(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET rootpage = 3 WHERE name = 'journal'")
+    verdict = Verdict()
+
+    check_database(file, {}, verdict)
+
+    assert verdict.damaged
+
+
+def test_the_settings_that_a_power_cut_would_test_are_in_force(world):
+    assert check_pragmas(world.runtime) == "synchronous=FULL journal_mode=wal"
