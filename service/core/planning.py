@@ -22,7 +22,7 @@ from service.core.amounts import predict
 from service.core.counters import after_memo
 from service.core.given_back import GivenBack, foreign_memos, given_back, units_left
 from service.core.line_matching import Matching, Outstanding, match_lines
-from service.core.lines import is_dummy
+from service.core.lines import LineKind, is_dummy, kind_of, units_per_parent
 from service.core.marker import Marker, comment_for, stem_of
 from service.core.memo_lines import WouldBeRefused
 from service.core.orders import CreditMemo, Reading
@@ -285,7 +285,7 @@ def _with_shipping(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call
     amount, note = choose_shipping(
         store.shipping_rule(order.shipping_method),
         order,
-        returned_units=sum((call.shipped_units for call in calls), _shipped_units_given(draft)),
+        returned_units=_returned_units(draft, calls),
         is_full_return=_is_full_return(draft, calls),
         given=draft.given.shipping,
         left=shipping_left(draft.reading, includes_tax=store.shipping_includes_tax),
@@ -311,11 +311,21 @@ def _with_shipping(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call
     return tuple(shipped), note, questions
 
 
-def _shipped_units_given(draft: _Draft) -> Decimal:
-    lines = [
-        line for line in draft.reading.order.lines if not line.is_virtual and not is_dummy(draft.reading.order, line)
-    ]
-    return sum((draft.given.units(line.item_id) for line in lines), ZERO)
+def _returned_units(draft: _Draft, calls: tuple[_Call, ...]) -> Decimal:
+    """Units that shipping was charged for, given back before or now: a kit is one unit, once all its parts are back."""
+    order = draft.reading.order
+    back = {line.item_id: draft.given.units(line.item_id) for line in order.lines}
+    for item in (item for call in calls for item in call.items):
+        back[item.line.item_id] += item.quantity
+    count = ZERO
+    for line in order.lines:
+        kind = kind_of(order, line)
+        if kind is LineKind.DYNAMIC_BUNDLE:
+            parts = order.children_of(line)
+            count += min(back[part.item_id] // units_per_parent(order, part) for part in parts)
+        elif kind is not LineKind.DYNAMIC_BUNDLE_CHILD and not is_dummy(order, line) and not line.is_virtual:
+            count += back[line.item_id]
+    return count
 
 
 def _share(amount: Decimal, call: _Call, calls: tuple[_Call, ...]) -> Decimal:

@@ -454,6 +454,19 @@ def test_per_unit_shipping_is_given_back_and_limited_to_what_is_left():
     assert requests_of(three)[0].shipping_amount == Decimal(10)
 
 
+def test_a_kit_is_one_unit_of_shipping_however_its_parts_come_back():
+    kit = dynamic_bundle(KIT, "24-WG080", [("24-WG082", "23", 1), ("24-WG084", "5", 2)], qty=2)
+    reading, policy = a_reading(an_order(*kit, shipping="10")), a_policy(shipping="per_unit:5.00")
+    one_part = a_return(came_back("24-WG082"))
+    whole = a_return(came_back("24-WG082"), came_back("24-WG084", 2))
+
+    part = plan_for(one_part, reading, policy)
+    rest = plan_for(whole, made(reading, *part.refunds), policy)
+
+    assert requests_of(plan_for(whole, reading, policy))[0].shipping_amount == Decimal(5)
+    assert [request.shipping_amount for request in (*requests_of(part), *requests_of(rest))] == [0, 5]
+
+
 def test_shipping_comes_to_the_same_however_many_calls_it_takes():
     reading = a_reading(an_order(line(BAG, "24-MB01", "22", 3), shipping="15"))
     approved = a_return(came_back("24-MB01", parts=[a_part(1), a_part(1, "damaged")]))
