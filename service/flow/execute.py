@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.core.drift import OrderBefore
 from service.core.lifecycle import DeliveryState, RefundState
 from service.core.marker import markers_of, memo_with
 from service.core.orders import Reading
@@ -78,7 +79,7 @@ def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
     memos_matter = row.sends > 0 or any(other.sends > 0 for other in work.store.refunds.of_return(work.case.id))
     reading = read_around(work.magento, work.settings, order, memos_matter=memos_matter)
     if row.sends and row.marker and (memo := memo_with(row.marker, reading.memos)):
-        work.store.refunds.mark_done(work.claim, row.id, memo.entity_id, work.now(), stock_proven=False)
+        work.mark_done(row, memo.entity_id, stock_proven=False)
         return None
     unsettled = work.store.refunds.unsettled(work.case.instance, order.entity_id)
     approved = ApprovedReturn(
@@ -189,13 +190,15 @@ def _send(work: Work, planned: _Planned) -> Ended | None:
     if work.now() > send_by:
         return None
 
-    attempt_id = refunds.mark_sending(claim, planned.row.id, work.now(), refund_path(request))
+    attempt_id = refunds.mark_sending(
+        claim, planned.row.id, work.now(), refund_path(request), before=_order_before(planned)
+    )
     outcome = work.magento.send_refund(request, may_send=lambda: work.now() <= send_by)
     refunds.record_answer(attempt_id, work.now(), outcome.kind, outcome.status, outcome.message)
 
     now = work.now()
     if outcome.kind is OutcomeKind.DONE and outcome.memo_id is not None:
-        refunds.mark_done(claim, planned.row.id, outcome.memo_id, now, stock_proven=True)
+        work.mark_done(planned.row, outcome.memo_id, stock_proven=True)
         return confirm_pending(work) or _finished(work, planned)
     if outcome.kind is OutcomeKind.REFUSED:
         refunds.mark_refused(claim, planned.row.id, now, outcome.message)
@@ -206,6 +209,17 @@ def _send(work: Work, planned: _Planned) -> Ended | None:
     settle_at = now + timedelta(seconds=settings.settle_seconds)
     refunds.mark_unknown(claim, planned.row.id, now, settle_at, outcome.message)
     return Ended.later("unknown", f"whether Magento refunded is not known yet ({outcome.message})")
+
+
+def _order_before(planned: _Planned) -> OrderBefore:
+    """What the order said when this call was decided on; a later look for drift compares with it."""
+    totals = planned.reading.order.base
+    return OrderBefore(
+        read_at=planned.read_at,
+        memo_ids=tuple(memo.entity_id for memo in planned.reading.memos),
+        refunded=totals.refunded,
+        offline_refunded=totals.offline_refunded,
+    )
 
 
 def _finished(work: Work, planned: _Planned) -> Ended | None:

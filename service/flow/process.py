@@ -16,6 +16,7 @@ from service.errors import (
     OrderBusy,
     Unreadable,
 )
+from service.flow.backoff import pause_after
 from service.flow.execute import refund_return
 from service.flow.outcome import Ended
 from service.runtime import Runtime
@@ -117,7 +118,5 @@ def _again(runtime: Runtime, claim: Claim, code: str, reason: str, *, at_least_s
 
 def backoff(runtime: Runtime, claim: Claim, at_least_seconds: float = 0) -> timedelta:
     """The pause after this try: growing by a factor, limited, and never shorter than Magento asked for."""
-    service = runtime.settings.service
-    tries = min(max(claim.delivery.attempts - 1, 0), 30)
-    seconds = min(service.retry_first_seconds * service.retry_factor**tries, service.retry_max_seconds)
-    return timedelta(seconds=max(seconds, at_least_seconds))
+    pause = pause_after(runtime.settings.service, claim.delivery.attempts)
+    return max(pause, timedelta(seconds=at_least_seconds))

@@ -31,7 +31,7 @@ def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
     memo = memo_with(row.marker, work.magento.read_memos(row.order_entity_id))
     now = work.now()
     if memo is not None:
-        refunds.mark_done(work.claim, row.id, memo.entity_id, now, stock_proven=False)
+        work.mark_done(row, memo.entity_id, stock_proven=False)
         return None
     if row.settle_at is None or now < row.settle_at:
         return Ended.later(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from service.core.returns import OrderReference
 from service.magento import MagentoClient
 from service.runtime import Runtime
 from service.settings import SourceSettings, StoreSettings
-from service.store import Claim, ReturnCase, Store
+from service.store import Claim, RefundRow, ReturnCase, Store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +33,13 @@ class Work:
     @property
     def magento(self) -> MagentoClient:
         return self.runtime.magento[self.source.store]
+
+    def mark_done(self, row: RefundRow, memo_id: int, *, stock_proven: bool) -> None:
+        """The memo is known; its order is looked at again later, when whatever else happened to it can be read."""
+        now = self.now()
+        after = (self.settings.drift_check_after_seconds, self.settings.drift_check_again_after_seconds)
+        looks = [now + timedelta(seconds=seconds) for seconds in after if seconds]
+        self.store.refunds.mark_done(self.claim, row.id, memo_id, now, stock_proven=stock_proven, look_again_at=looks)
 
     @property
     def order(self) -> OrderReference:

@@ -16,6 +16,7 @@ from types import FrameType
 
 from service.core.lifecycle import DeliveryState
 from service.errors import Conflict, LeaseLost, StoreUnavailable
+from service.flow.drift import check_once
 from service.flow.process import backoff, process_delivery
 from service.runtime import Runtime
 from service.store import Claim, format_id
@@ -77,7 +78,7 @@ class Worker:
     def _loop(self, name: str) -> None:
         while not self._stopping.is_set():
             try:
-                worked = work_once(self._runtime, name)
+                worked = work_once(self._runtime, name) or check_once(self._runtime, name)
             except StoreUnavailable as error:
                 _log.warning("database not available", extra={"worker": name, "reason": error.message})
                 self._stopping.wait(_STORE_PAUSE_SECONDS)

@@ -234,6 +234,8 @@ _PLAIN_STORE_KEYS = (
     "read_timeout_seconds",
     "refund_read_timeout_seconds",
     "max_concurrency",
+    "drift_check_after_seconds",
+    "drift_check_again_after_seconds",
 )
 
 

@@ -214,6 +214,8 @@ class StoreSchema(_Strict):
     connect_timeout_seconds = _whole(1, 60, "seconds")
     read_timeout_seconds = _whole(1, 300, "seconds")
     max_concurrency = _whole(1, 64)
+    drift_check_after_seconds = _whole(0, 604_800, "seconds")
+    drift_check_again_after_seconds = _whole(0, 2_592_000, "seconds")
     shipping_amounts = _one_of("excluding_tax", "including_tax")
     magento_version = _text('a version, as "2.4.6" or "2.4.6-p4"', r"\d+\.\d+\.\d+(-p\d+)?")
     payments = fields.Nested(PaymentsSchema)

@@ -75,6 +75,9 @@ class StoreSettings:
     read_timeout_seconds: int = 30
     refund_read_timeout_seconds: int = 180
     max_concurrency: int = 4
+    #: 0: not looked at.
+    drift_check_after_seconds: int = 300
+    drift_check_again_after_seconds: int = 86_400
     policy: StorePolicy
     caps: Caps
 

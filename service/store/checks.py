@@ -88,10 +88,10 @@ class Checks:
         return due
 
 
-def plan_checks(connection: Connection, refund_id: int, due_at: Sequence[datetime], now: datetime) -> None:
+def plan_checks(connection: Connection, refund_id: int, due_at: Sequence[datetime]) -> None:
     """Looks at a refund that is done now, in the transaction that says so."""
     for moment in due_at:
-        values = {"refund_id": refund_id, "planned_at": now, "due_at": moment, "fence": 0, "tries": 0, "said": ""}
+        values = {"refund_id": refund_id, "planned_for": moment, "due_at": moment, "fence": 0, "tries": 0, "said": ""}
         connection.execute(insert(drift_checks).values(values))
 
 

@@ -163,7 +163,7 @@ class Refunds:
         with self._database.write() as connection:
             row = self._held(connection, claim, refund_id)
             move_refund(connection, row, RefundState.DONE, now=now, text=text, values=values)
-            plan_checks(connection, refund_id, look_again_at, now)
+            plan_checks(connection, refund_id, look_again_at)
             return read_refund(connection, refund_id)
 
     def mark_refused(

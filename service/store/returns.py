@@ -128,6 +128,16 @@ class Returns:
         with self._database.read() as connection:
             return _cases(connection, query)
 
+    def answered_memos(self, instance: str, order_entity_id: int) -> frozenset[int]:
+        """Memos of an order that a person has said what they are, for whichever return."""
+        query = (
+            select(memo_answers.c.memo_id)
+            .join(returns, returns.c.id == memo_answers.c.return_id)
+            .where(returns.c.instance == instance, returns.c.order_entity_id == order_entity_id)
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     # --- what we mean to do -------------------------------------------------------------------------------------------
 
     def save_plan(

@@ -197,7 +197,8 @@ class DriftCheck:
 
     id: int
     refund_id: int
-    planned_at: datetime
+    #: When it was first due; `due_at` moves on while Magento cannot be read.
+    planned_for: datetime
     #: None: it was made, or given up.
     due_at: datetime | None
     lease_until: datetime | None

@@ -186,7 +186,7 @@ attempts = _table(
 drift_checks = _table(
     "drift_checks",
     Column("refund_id", RowId, ForeignKey("refunds.id"), nullable=False),
-    Column("planned_at", Instant, nullable=False),
+    Column("planned_for", Instant, nullable=False),
     # NULL: looked at, or given up.
     Column("due_at", Instant),
     Column("lease_until", Instant),

@@ -20,6 +20,7 @@ from urllib3.exceptions import ProtocolError
 
 from service.core.lifecycle import DeliveryState
 from service.core.policy import PaymentRules, ShippingRule, SourcePolicy, StorePolicy
+from service.flow.drift import check_once
 from service.flow.receive import receive
 from service.flow.worker import work_once
 from service.magento import MagentoClient
@@ -247,6 +248,13 @@ class World:
         """Let a worker do all that is due now."""
         while work_once(runtime or self.runtime, "worker-1"):
             pass
+
+    def look(self, runtime=None):
+        """Let a worker take every later look at a refund that is due now; how many there were."""
+        looks = 0
+        while check_once(runtime or self.runtime, "worker-1"):
+            looks += 1
+        return looks
 
     def work_until_idle(self, runtime=None, *, at_most_seconds=200_000):
         """Let time pass from one due delivery to the next until none is waiting."""

@@ -15,7 +15,7 @@ def upgrade() -> None:
         "drift_checks",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("refund_id", ROW_ID, nullable=False),
-        sa.Column("planned_at", sa.BigInteger(), nullable=False),
+        sa.Column("planned_for", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("fence", ROW_ID, nullable=False),
