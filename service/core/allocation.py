@@ -24,16 +24,7 @@ def refundable_invoices(reading: Reading) -> tuple[Invoice, ...]:
 
 def units_left_on(invoice: Invoice, item_id: int, reading: Reading, unsettled: Iterable[RefundRequest] = ()) -> Decimal:
     mine = [memo for memo in reading.memos if memo.invoice_id == invoice.entity_id]
-    in_flight = sum(
-        (
-            item.qty
-            for ask in unsettled
-            if ask.invoice_id == invoice.entity_id
-            for item in ask.items
-            if item.order_item_id == item_id
-        ),
-        ZERO,
-    )
+    in_flight = sum((ask.qty_of(item_id) for ask in unsettled if ask.invoice_id == invoice.entity_id), ZERO)
     return max(invoice.qty_of(item_id) - refunded_units(mine, item_id) - in_flight, ZERO)
 
 

@@ -82,7 +82,7 @@ def units_left(line: OrderLine, reading: Reading, unsettled: Iterable[RefundRequ
 
     The larger of memos and counter counts: a memo that the counter forgot, or a counter that Magento will go by.
     """
-    in_flight = sum((item.qty for ask in unsettled for item in ask.items if item.order_item_id == line.item_id), ZERO)
+    in_flight = sum((ask.qty_of(line.item_id) for ask in unsettled), ZERO)
     refunded = max(refunded_units(reading.memos, line.item_id), line.qty_refunded)
     return max(line.qty_invoiced - refunded - in_flight, ZERO)
 

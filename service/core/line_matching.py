@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from service.core.given_back import GivenBack, units_left
-from service.core.lines import LineKind, kind_of, refund_target, restock_targets, units_per_parent
+from service.core.lines import LineKind, kind_of, parent_of, refund_target, restock_targets, units_per_parent
 from service.core.orders import Order, OrderLine, Reading
 from service.core.plan import Note, Question, RefundRequest
 from service.core.returns import ReturnedPart, ReturnEvent, ReturnLine
@@ -116,7 +116,7 @@ def match_lines(
 
 def describe(order: Order, line: OrderLine) -> str:
     """An order item as a person knows it: "item 510: 1 × WS12-M-Orange at 22.00 (simple)"."""
-    parent = order.line(line.parent_item_id) if line.parent_item_id is not None else None
+    parent = parent_of(order, line)
     within = f", part of item {parent.item_id} {parent.sku}" if parent else ""
     what = f"{units(line.qty_ordered)} × {line.sku} at {money(line.base.price)}"
     return f"item {line.item_id}: {what} ({line.product_type}{within})"

@@ -61,6 +61,9 @@ class RefundRequest:
     def restocks(self) -> bool:
         return bool(self.return_to_stock)
 
+    def qty_of(self, item_id: int) -> Decimal:
+        return sum((item.qty for item in self.items if item.order_item_id == item_id), Decimal(0))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PredictedTotals:

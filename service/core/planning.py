@@ -39,11 +39,11 @@ from service.core.plan import (
 from service.core.policy import Policy
 from service.core.refund_mode import RefundMode, choose_mode, payment_facts
 from service.core.returns import ApprovedReturn
+from service.core.rounding import CENT
 from service.core.shipping_policy import choose_shipping, shipping_left
 from service.core.wording import money, units
 
 ZERO = Decimal(0)
-_CENT = Decimal("0.01")
 
 #: States that pass by themselves; the others in which Magento refuses are final.
 _PASSING_STATES = {"holded": "on hold", "payment_review": "in payment review"}
@@ -184,7 +184,7 @@ def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
     if order.state == "closed" and matching.outstanding:
         text = "the order is closed in Magento, which refuses further refunds; see who closed it"
         yield Question(code="order-closed", subject=order.increment_id, text=text)
-    rounding = ZERO if order.base_to_order_rate == 1 else _CENT
+    rounding = ZERO if order.base_to_order_rate == 1 else CENT
     if draft.given.fees > event.fees + rounding:
         yield Question(
             code="fee-lowered",
@@ -331,7 +331,7 @@ def _returned_units(draft: _Draft, calls: tuple[_Call, ...]) -> Decimal:
 def _share(amount: Decimal, call: _Call, calls: tuple[_Call, ...]) -> Decimal:
     """A call's part of the shipping by its units, in whole cents, so that a second planning finds the same rest."""
     all_units = sum((each.shipped_units for each in calls), ZERO)
-    return (amount * call.shipped_units / all_units).quantize(_CENT, ROUND_HALF_UP) if all_units else ZERO
+    return (amount * call.shipped_units / all_units).quantize(CENT, ROUND_HALF_UP) if all_units else ZERO
 
 
 def _invoice_shipping(draft: _Draft, call: _Call) -> Decimal:
@@ -361,7 +361,7 @@ def _with_fees(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ..
     outstanding = draft.approved.event.fees - draft.given.fees
     if outstanding <= 0 or not calls:
         return calls, []
-    base_fee = (outstanding / order.base_to_order_rate).quantize(_CENT, ROUND_HALF_UP)
+    base_fee = (outstanding / order.base_to_order_rate).quantize(CENT, ROUND_HALF_UP)
     totals = [refund.predicted.base_grand_total for refund in _refunds(draft, calls)]
     largest = totals.index(max(totals))
     if totals[largest] <= base_fee:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from service.core.lines import parent_of
 from service.core.orders import Order, OrderLine
 from service.core.plan import Note, Question
 from service.core.wording import units
@@ -43,7 +44,7 @@ def unshipped_units(order: Order, line: OrderLine, refunded: Decimal) -> Decimal
         if child.qty_ordered
     ]
     shipped = max([line.qty_shipped, *by_children])
-    parent = order.line(line.parent_item_id) if line.parent_item_id is not None else None
+    parent = parent_of(order, line)
     if parent is not None and shipped == 0 and parent.qty_shipped > 0:
         # A kit that ships together counts on the kit's line only.
         shipped = parent.qty_shipped * line.qty_ordered / parent.qty_ordered
