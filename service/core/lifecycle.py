@@ -60,14 +60,9 @@ DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
     DeliveryState.RECEIVED: tuple(state for state in DeliveryState if state is not DeliveryState.RECEIVED),
     DeliveryState.WAITING: tuple(state for state in DeliveryState if state is not DeliveryState.RECEIVED),
     # A person's answer, a retry or a replay makes it due again.
-    DeliveryState.NEEDS_PERSON: (DeliveryState.RECEIVED, DeliveryState.DONE, DeliveryState.IGNORED),
+    DeliveryState.NEEDS_PERSON: (DeliveryState.RECEIVED,),
     DeliveryState.SHADOWED: (DeliveryState.RECEIVED,),
     DeliveryState.DONE: (DeliveryState.RECEIVED,),
     DeliveryState.IGNORED: (DeliveryState.RECEIVED,),
     DeliveryState.UNREADABLE: (DeliveryState.RECEIVED,),
 }
-
-
-def may_move(old: RefundState, new: RefundState) -> bool:
-    """Whether a refund may go from one state to another."""
-    return new in REFUND_MOVES[old]
