@@ -15,7 +15,8 @@ from service.commands.shown import say
 from service.core.lifecycle import DELIVERY_MOVES, REFUND_MOVES, SLOT_STATES, DeliveryState, RefundState
 from service.core.refund_mode import RULES as PAYMENT_RULES
 from service.core.refund_mode import RefundMode
-from service.magento.outcomes import RULES as OUTCOME_RULES
+from service.magento.outcomes import FAILURE_RULES, Rule
+from service.magento.outcomes import RULES as ANSWER_RULES
 from service.settings import settings_reference
 
 _PRINTED = "Printed from the code by `make docs`; do not edit."
@@ -133,17 +134,6 @@ def lifecycle_reference() -> str:
 def routes_reference() -> str:
     """How the money goes back, and what an answer to a refund call proves."""
     payments = [(f"`{rule.name}`", _MODE_WORDS[rule.mode], rule.because) for rule in PAYMENT_RULES]
-    outcomes = [
-        (
-            f"`{rule.name}`",
-            rule.route or "both",
-            rule.status,
-            "; ".join(f"`{text}`" for text in rule.texts) or rule.body,
-            f"**{rule.kind.value}**",
-            rule.because,
-        )
-        for rule in OUTCOME_RULES
-    ]
     return "\n".join(
         [
             "# Routes and answers",
@@ -159,9 +149,21 @@ def routes_reference() -> str:
             "",
             "The first row that matches; anything that none matches is **unknown**. `x` is any digit, `*` any text.",
             "",
-            *_markdown_table(("rule", "route", "status", "answer", "then", "because"), outcomes),
+            *_markdown_table(("rule", "route", "status", "answer", "then", "because"), map(_answer_row, ANSWER_RULES)),
+            "Without an answer, by where the call ended:",
+            "",
+            *_markdown_table(("rule", "then", "because"), map(_failure_row, FAILURE_RULES)),
         ]
     )
+
+
+def _answer_row(rule: Rule) -> tuple[str, ...]:
+    said = "; ".join(f"`{text}`" for text in rule.texts) or rule.body
+    return f"`{rule.name}`", rule.route or "both", rule.status, said, f"**{rule.kind}**", rule.because
+
+
+def _failure_row(rule: Rule) -> tuple[str, ...]:
+    return f"`{rule.name}`", f"**{rule.kind}**", rule.because
 
 
 def _diagram(first: str, moves: Iterable[tuple[str, str]]) -> Iterator[str]:

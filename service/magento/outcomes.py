@@ -9,7 +9,6 @@ Magento 2.4.6 Sales\Model\RefundInvoice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -279,14 +278,6 @@ def classify_failure(name: str, detail: str) -> Outcome:
     """The outcome of a call that ended without an answer, by the name of its row in FAILURE_RULES."""
     rule = next(rule for rule in FAILURE_RULES if rule.name == name)
     return Outcome(kind=rule.kind, rule=rule.name, message=f"{detail}: {rule.because}")
-
-
-def rule_rows() -> Iterator[tuple[str, str, str, str]]:
-    """Both tables for docs and console: status, what it says, outcome, reason."""
-    for rule in (*RULES, *FAILURE_RULES):
-        where = f" ({rule.route} route)" if rule.route else ""
-        said = " · ".join(rule.texts) or rule.body.value
-        yield f"{rule.status}{where}", said, rule.kind.value, rule.because
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
