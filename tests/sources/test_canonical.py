@@ -256,6 +256,7 @@ class TestMoney:
     def test_fees_need_a_currency(self):
         assert unreadable(an_event(fees=["1"], currency=None)).context["path"] == "currency"
         assert read(an_event(fees=["0.00"], currency=None)).currency is None
+        assert read(an_event(fees=[{"amount": "1", "currency": "EUR"}], currency=None)).currency == "EUR"
 
     @pytest.mark.parametrize("currency", ["EURO", "E", "", 978, "€€€", "EU1"])
     def test_a_currency_is_three_letters(self, currency):
@@ -282,6 +283,7 @@ class TestUnsupported:
             ({"quantity_semantics": "delta"}, "quantity_semantics 'delta'"),
             ({"totals": {"store_credit": "5.00"}}, "totals.store_credit '5.00'"),
             ({"discrepancies": ["over_receipt"]}, "discrepancy 'over_receipt'"),
+            ({"fees": [{"amount": "4", "currency": "EUR"}]}, "several currencies (USD, EUR)"),
         ],
     )
     def test_what_is_more_than_a_refund_is_kept_for_a_person(self, changes, said):
@@ -297,6 +299,7 @@ class TestUnsupported:
             {"totals": {"store_credit": "0.00", "exchange_credit": 0}},
             {"lines": [a_line(order={"increment_id": "000000264"})]},
             {"discrepancies": []},
+            {"fees": [{"amount": "4", "currency": "usd"}, {"amount": "0", "currency": "EUR"}]},
         ],
     )
     def test_a_plain_refund_asks_nobody(self, changes):

@@ -43,7 +43,8 @@ def parse(policy: SourcePolicy, raw: bytes, limits: Limits) -> ReturnEvent | Ign
 
 def _event(read: Body, shaped: Body, event_type: str) -> ReturnEvent:
     fees = sum((fee["amount"] for fee in read.get("fees", ())), Decimal(0))
-    if fees and "currency" not in read:
+    currency = next(iter(_currencies(read)), None)
+    if fees and currency is None:
         raise unreadable("currency", None, "missing, and there are fees", 'Send the order\'s currency, as "EUR"')
     return ReturnEvent(
         event_id=read["id"],
@@ -52,10 +53,16 @@ def _event(read: Body, shaped: Body, event_type: str) -> ReturnEvent:
         order=_order(read["order"]),
         lines=tuple(_line(line, index) for index, line in enumerate(read["lines"])),
         fees=fees,
-        currency=read.get("currency"),
+        currency=currency,
         occurred_at=read.get("occurred_at"),
         unsupported=tuple(_unsupported(read, shaped)),
     )
+
+
+def _currencies(read: Body) -> tuple[str, ...]:
+    """The currencies that are named, each once, the event's own first; a fee of nothing is nothing in any of them."""
+    of_fees = (fee.get("currency") for fee in read.get("fees", ()) if fee["amount"])
+    return tuple(dict.fromkeys(currency for currency in (read.get("currency"), *of_fees) if currency is not None))
 
 
 def _order(order: Body) -> OrderReference:
@@ -106,9 +113,11 @@ def _parts(line: Body, index: int) -> tuple[ReturnedPart, ...]:
 
 
 def _unsupported(read: Body, shaped: Body) -> Iterator[str]:
-    """What a person must decide: another resolution than money back, another order, quantities that are not sums."""
+    """What a person must decide: other than money back, of another order, in several currencies, or not as sums."""
     if (semantics := read.get("quantity_semantics") or "cumulative") != SUPPORTED["quantity_semantics"]:
         yield f"quantity_semantics {semantics!r}"
+    if len(currencies := _currencies(read)) > 1:
+        yield f"several currencies ({', '.join(currencies)})"
     for number, (line, sent) in enumerate(zip(read["lines"], shaped["lines"], strict=True), start=1):
         for key in ("resolution", "refund_destination"):
             word = line.get(key) or read.get(key) or SUPPORTED[key]

@@ -74,6 +74,7 @@ class _OrderSchema(_Lenient):
 
 class _FeeSchema(_Lenient):
     amount = amount_field()
+    currency = currency_field()
 
 
 class _EventSchema(_Lenient):
