@@ -99,11 +99,11 @@ def plan_refunds(
     mode_note = Note(rule=f"mode.{rule.name}", subject=order.payment_method, text=because)
     if rule.mode is RefundMode.REVIEW:
         questions.append(Question(code=rule.name, subject=order.payment_method, text=because))
-    waits += [*_not_ready(draft), *([mode_note] if rule.mode is RefundMode.WAIT else [])]
+    waits += _not_ready(draft)
     notes = (*matching.notes, mode_note)
     if questions:
         return _plan(draft, Verdict.PERSON, notes=notes, questions=tuple(questions))
-    if waits:
+    if waits or rule.mode is RefundMode.WAIT:
         return _plan(draft, Verdict.WAIT, notes=(*notes, *waits))
 
     try:
@@ -165,7 +165,10 @@ def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
         yield Question(
             code="currency-mismatch",
             subject=event.currency,
-            text=f"the sender speaks of {event.currency}, the order is in {order.currency}; amounts cannot be compared",
+            text=(
+                f"the sender speaks of {event.currency}, the order is in {order.currency}; amounts cannot be compared. "
+                "Have the sender say the order's currency, or refund by hand"
+            ),
         )
     if order.other_tenders:
         tenders = ", ".join(order.other_tenders)
@@ -232,11 +235,12 @@ def _with_amounts(
     """The plan of what is outstanding: calls, their shipping and fees, and what their memos will total."""
     calls, unplaced = _calls(draft, outstanding, online=online)
     calls, shipping_note, shipping_questions = _with_shipping(draft, calls)
-    calls, fee_questions = _with_fees(draft, calls)
+    calls, fee_notes, fee_questions = _with_fees(draft, calls)
+    notes = (*notes, shipping_note, *fee_notes)
     questions = (*unplaced, *shipping_questions, *fee_questions)
     if questions:
-        return _plan(draft, Verdict.PERSON, notes=(*notes, shipping_note), questions=questions)
-    return _judged(draft, _refunds(draft, calls), (*notes, shipping_note))
+        return _plan(draft, Verdict.PERSON, notes=notes, questions=questions)
+    return _judged(draft, _refunds(draft, calls), notes)
 
 
 # --- calls: by stock decision, by invoice ---------------------------------------------------------------------------
@@ -355,12 +359,12 @@ def _is_full_return(draft: _Draft, calls: tuple[_Call, ...]) -> bool:
     )
 
 
-def _with_fees(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ...], list[Question]]:
+def _with_fees(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ...], list[Note], list[Question]]:
     """The fees that this return's memos have not deducted yet, off the largest call: fees are cumulative."""
     order = draft.reading.order
     outstanding = draft.approved.event.fees - draft.given.fees
     if outstanding <= 0 or not calls:
-        return calls, []
+        return calls, [], []
     base_fee = (outstanding / order.base_to_order_rate).quantize(CENT, ROUND_HALF_UP)
     totals = [refund.predicted.base_grand_total for refund in _refunds(draft, calls)]
     largest = totals.index(max(totals))
@@ -369,8 +373,19 @@ def _with_fees(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ..
             f"fees of {money(outstanding, order.currency)} are not less than the largest refund, "
             f"{money(totals[largest], order.base_currency)}; settle them by hand"
         )
-        return calls, [Question(code="fee-does-not-fit", subject="fees", text=text)]
-    return tuple(replace(call, fee=base_fee) if i == largest else call for i, call in enumerate(calls)), []
+        return calls, [], [Question(code="fee-does-not-fit", subject="fees", text=text)]
+    with_fee = tuple(replace(call, fee=base_fee) if i == largest else call for i, call in enumerate(calls))
+    return with_fee, [_note_fee(draft, outstanding, base_fee)], []
+
+
+def _note_fee(draft: _Draft, outstanding: Decimal, base_fee: Decimal) -> Note:
+    order, before = draft.reading.order, draft.given.fees
+    text = f"fees of {money(outstanding, order.currency)} are deducted"
+    if order.currency != order.base_currency:
+        text += f", in the books {money(base_fee, order.base_currency)}"
+    if before:
+        text += f"; {money(before, order.currency)} were deducted before"
+    return Note(rule="fee.deducted", subject="fees", text=text)
 
 
 # --- requests and the last checks -----------------------------------------------------------------------------------

@@ -50,7 +50,10 @@ RULES = (
         name="method-unknown",
         applies=lambda facts: not facts.listed_offline and not facts.listed_online,
         mode=RefundMode.REVIEW,
-        because="payment method '{method}' is in neither payments.offline nor payments.online of the store",
+        because=(
+            "payment method '{method}' is in neither payments.offline nor payments.online of the store; add it to the "
+            "one that is true and retry, or refund by hand"
+        ),
     ),
     Rule(
         name="costs-nothing",

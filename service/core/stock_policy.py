@@ -23,14 +23,13 @@ def goes_back(disposition: str, restock: tuple[str, ...]) -> bool:
 
 
 def note_stock(subject: str, disposition: str, restock: tuple[str, ...]) -> Note:
-    word = disposition.strip() or "(nothing said)"
+    word = disposition.strip()
     if goes_back(disposition, restock):
         return Note(rule="stock.restocked", subject=subject, text=f"'{word}' goes back to stock")
-    return Note(
-        rule="stock.not_restocked",
-        subject=subject,
-        text=f"not restocked: '{word}' is not one of {', '.join(restock) or 'no words'}",
+    because = (
+        f"'{word}' is not one of {', '.join(restock) or 'no words'}" if word else "nothing was said of its condition"
     )
+    return Note(rule="stock.not_restocked", subject=subject, text=f"not restocked: {because}")
 
 
 def unshipped_units(order: Order, line: OrderLine, refunded: Decimal) -> Decimal:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.core.orders import OrderTotals
 from service.core.plan import Route, Verdict
 from service.core.planning import plan_refunds
 from tests.core.builders import (
@@ -83,6 +84,15 @@ def test_a_disposition_nobody_configured_never_goes_back_to_stock():
 
     assert requests_of(plan)[0].return_to_stock == ()
     assert "not restocked: 'like new' is not one of sellable" in [note.text for note in plan.notes]
+
+
+def test_what_nobody_spoke_of_does_not_go_back_to_stock_and_the_note_says_so():
+    order = an_order(line(BAG, "24-MB01", "34"))
+
+    plan = plan_for(a_return(came_back("24-MB01", disposition="")), a_reading(order))
+
+    assert requests_of(plan)[0].return_to_stock == ()
+    assert "not restocked: nothing was said of its condition" in [note.text for note in plan.notes]
 
 
 # --- the difference ---------------------------------------------------------------------------------------------------
@@ -364,6 +374,15 @@ def test_units_not_invoiced_yet_are_waited_for():
     assert plan_for(a_return(came_back("24-MB01", 2)), a_reading(order)).verdict is Verdict.WAIT
 
 
+def test_why_an_order_waits_is_said_once():
+    order = an_order(line(BAG, "24-MB01", "34", 2, invoiced=0), base=OrderTotals(grand_total=Decimal(68)))
+
+    plan = plan_for(a_return(came_back("24-MB01")), a_reading(order))
+
+    assert plan.verdict is Verdict.WAIT
+    assert len(plan.notes) == len(set(plan.notes))
+
+
 def test_a_sellable_unit_that_never_left_is_named_for_stock():
     order = an_order(line(BAG, "24-MB01", "34", shipped=0))
 
@@ -499,6 +518,24 @@ def test_fees_are_deducted_once_from_the_largest_call():
 
     assert [request.adjustment_negative for request in requests_of(first)] == [Decimal("3.40"), 0]
     assert [request.adjustment_negative for request in requests_of(second)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("order", "before", "said"),
+    [
+        ({}, [], "fees of 2.00 USD are deducted"),
+        ({}, ["0.50"], "fees of 1.50 USD are deducted; 0.50 USD were deducted before"),
+        ({"currency": "EUR", "rate": "0.5"}, [], "fees of 2.00 EUR are deducted, in the books 4.00 USD"),
+    ],
+)
+def test_a_plan_says_which_fees_it_deducts(order, before, said):
+    reading = a_reading(an_order(line(BAG, "24-MB01", "34", 3), **order))
+    for fee in before:
+        reading = made(reading, *plan_for(a_return(came_back("24-MB01"), fees=Decimal(fee)), reading).refunds)
+
+    plan = plan_for(a_return(came_back("24-MB01", 2), fees=Decimal(2)), reading)
+
+    assert [note.text for note in plan.notes if note.rule == "fee.deducted"] == [said]
 
 
 def test_a_fee_that_leaves_nothing_to_pay_is_a_question():
