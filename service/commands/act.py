@@ -9,7 +9,7 @@ import click
 
 from service.commands.deliver import post, webhook_url, with_event_id
 from service.commands.invocation import Invocation, actor_of, actor_option, json_option
-from service.commands.pages import plan_lines, public
+from service.commands.pages import plan_lines
 from service.commands.shown import say, say_json, table
 from service.errors import BadRequest
 from service.flow import answers
@@ -17,6 +17,7 @@ from service.flow.unknowns import Sight, look_for_unknown
 from service.runtime import Runtime
 from service.sources import sign
 from service.store import Settlement, format_id, kind_of, parse_id
+from service.web.api.shapes import RefundShape, SwitchShape, dump, dump_all
 
 _WORKER_GOES_ON = "the worker takes it up at once"
 
@@ -122,7 +123,7 @@ def settle_command(
     number = parse_id("refund", refund_id)
     with invocation.open_runtime() as runtime:
         row = answers.settle(runtime, number, decision, actor_of(invocation, actor), memo_id=memo_id, text=reason)
-    _done(f"{refund_id} is {row.state}: {decision}", public("refund", row), as_json=as_json)
+    _done(f"{refund_id} is {row.state}: {decision}", dump(RefundShape(), row), as_json=as_json)
 
 
 @click.command(name="answer")
@@ -167,7 +168,7 @@ def reconcile_command(invocation: Invocation, *, store_name: str | None, actor: 
         sightings = look_for_unknown(runtime, actor_of(invocation, actor), store=store_name)
     if as_json:
         rows = [
-            {**public("refund", s.refund), "sight": s.sight, "memo_id": s.memo_id, "text": s.text} for s in sightings
+            {**dump(RefundShape(), s.refund), "sight": s.sight, "memo_id": s.memo_id, "text": s.text} for s in sightings
         ]
         say_json({"refunds": rows})
     elif not sightings:
@@ -196,7 +197,11 @@ def stop_command(invocation: Invocation, *, scope: str, reason: str, actor: str 
     with invocation.open_runtime() as runtime:
         answers.stop(runtime, scope, actor_of(invocation, actor), reason)
         switches = runtime.store.switches.all()
-    _done(f"{scope}: stopped; refundry go {scope} lets it run again", {"stopped": switches}, as_json=as_json)
+    _done(
+        f"{scope}: stopped; refundry go {scope} lets it run again",
+        {"stops": dump_all(SwitchShape(), switches)},
+        as_json=as_json,
+    )
 
 
 @click.command(name="go")
@@ -216,7 +221,7 @@ def go_command(invocation: Invocation, *, scope: str, actor: str | None, as_json
     said = f"{scope}: refunds run again" if scope in before else f"{scope} was not stopped"
     if left:
         said += f"; still stopped: {', '.join(switch.scope for switch in left)}"
-    _done(said, {"stopped": left}, as_json=as_json)
+    _done(said, {"stops": dump_all(SwitchShape(), left)}, as_json=as_json)
 
 
 @click.command(name="send")

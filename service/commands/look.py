@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import click
 
 from service.commands.invocation import Invocation, json_option
-from service.commands.pages import ROUTE_WORDS, plan_lines, public, read_page
+from service.commands.pages import ROUTE_WORDS, plan_lines, read_page
 from service.commands.shown import say, say_json, table
 from service.core.lifecycle import DeliveryState, RefundState
 from service.core.policy import SourcePolicy
@@ -36,6 +36,7 @@ from service.store import (
     parse_id,
 )
 from service.store.content import plain_plan
+from service.web.api.shapes import DeliveryShape, RefundShape, ReturnShape, dump, dump_all
 
 THINGS = ("deliveries", "returns", "refunds")
 
@@ -176,7 +177,7 @@ def _list_deliveries(store: Store, needs_person: bool, state: str | None, limit:
     listed = [each for one in wanted for each in store.inbox.list(state=one, limit=limit)]
     found = sorted(listed, key=lambda each: -each.id)[:limit]
     heads = ("delivery", "received", "source", "state", "return", "why")
-    return heads, [_delivery_row(each) for each in found], [public("delivery", each) for each in found]
+    return heads, [_delivery_row(each) for each in found], dump_all(DeliveryShape(), found)
 
 
 def _list_returns(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
@@ -185,14 +186,14 @@ def _list_returns(store: Store, needs_person: bool, state: str | None, limit: in
     chosen = [(case, delivery) for case, delivery in cases if wanted in (None, delivery.state)]
     heads = ("return", "number", "source", "order", "state", "amount", "why")
     rows = [_return_row(case, delivery, store.refunds.of_return(case.id)) for case, delivery in chosen]
-    return heads, rows, [{**public("return", case), "state": delivery.state} for case, delivery in chosen]
+    return heads, rows, [{**dump(ReturnShape(), case), "state": delivery.state} for case, delivery in chosen]
 
 
 def _list_refunds(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
     wanted = _state(RefundState, state)
     found = store.refunds.list(state=wanted, needs_person=True if needs_person else None, limit=limit)
     heads = ("refund", "return", "order", "state", "route", "memo", "amount", "why")
-    return heads, [_refund_row(each) for each in found], [public("refund", each) for each in found]
+    return heads, [_refund_row(each) for each in found], dump_all(RefundShape(), found)
 
 
 _LISTS = {"deliveries": _list_deliveries, "returns": _list_returns, "refunds": _list_refunds}

@@ -23,17 +23,9 @@ from service.store import (
     format_id,
 )
 from service.store.content import plain
+from service.web.api.in_full import delivery_in_full, refund_in_full, return_in_full
 
 ROUTE_WORDS = {Route.ORDER: "order (offline)", Route.INVOICE: "invoice (online)"}
-
-#: Numeric columns that name another row, and what they name.
-_REFERENCES: Mapping[str, Kind] = {
-    "delivery_id": "delivery",
-    "event_delivery_id": "delivery",
-    "clashes_with": "delivery",
-    "return_id": "return",
-    "refund_id": "refund",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,23 +41,6 @@ def read_page(store: Store, kind: Kind, number: int) -> Page:
     if kind == "return":
         return _return_page(store, store.returns.case(number))
     return _refund_page(store, store.refunds.row(number))
-
-
-def public(kind: Kind | None, row: object) -> Any:
-    """A row as scripts see it: public ids, no fences, a delivery's body as text."""
-    shown = plain(row)
-    if not isinstance(shown, dict):
-        return shown
-    if kind is not None:
-        shown["id"] = format_id(kind, shown["id"])
-    for name, other in _REFERENCES.items():
-        # A plan's and an event's `return_id` is the sender's own number, which is text.
-        if isinstance(shown.get(name), int):
-            shown[name] = format_id(other, shown[name])
-    if isinstance(shown.get("body"), bytes):
-        shown["body"] = shown["body"].decode("utf-8", "replace")
-    shown.pop("fence", None)
-    return shown
 
 
 # --- a plan -----------------------------------------------------------------------------------------------------------
@@ -141,11 +116,7 @@ def _delivery_page(store: Store, delivery: Delivery) -> Page:
         *_journal(journal),
         *_steps(steps),
     ]
-    content = {
-        **public("delivery", delivery),
-        "journal": [public(None, entry) for entry in journal],
-        "next_steps": plain(steps),
-    }
+    content = {**delivery_in_full(store, delivery, with_body=True), "next_steps": plain(steps)}
     return Page(lines=tuple(lines), content=content)
 
 
@@ -178,14 +149,7 @@ def _return_page(store: Store, case: ReturnCase) -> Page:
         *_journal(journal),
         *_steps(steps),
     ]
-    content = {
-        **public("return", case),
-        "state": delivery.state,
-        "events": [public(None, event) for event in events],
-        "refunds": [_refund_content(row, attempts[row.id]) for row in refunds],
-        "journal": [public(None, entry) for entry in journal],
-        "next_steps": plain(steps),
-    }
+    content = {**return_in_full(store, case), "state": delivery.state, "next_steps": plain(steps)}
     return Page(lines=tuple(lines), content=content)
 
 
@@ -224,11 +188,7 @@ def _refund_page(store: Store, row: RefundRow) -> Page:
         *_journal(journal),
         *_steps(steps),
     ]
-    content = {
-        **_refund_content(row, attempts),
-        "journal": [public(None, entry) for entry in journal],
-        "next_steps": plain(steps),
-    }
+    content = {**refund_in_full(store, row), "next_steps": plain(steps)}
     return Page(lines=tuple(lines), content=content)
 
 
@@ -294,10 +254,6 @@ def _steps(steps: Sequence[Step]) -> tuple[str, ...]:
     width = max((len(step.command) for step in steps), default=0)
     lines = [f"{step.command.ljust(width)}   {step.effect}" for step in steps]
     return _section("What you can do now", lines or ("nothing: it is finished",))
-
-
-def _refund_content(row: RefundRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
-    return {**public("refund", row), "attempts": [public(None, attempt) for attempt in attempts]}
 
 
 def _why(code: str, reason: str) -> str:

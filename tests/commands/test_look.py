@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from service.app import create_app
+from service.runtime import build_runtime
 from tests.commands.desk import event
 
 
@@ -113,11 +115,28 @@ def test_a_return_as_json_has_public_ids_throughout(desk):
     assert [attempt["outcome"] for attempt in refund["attempts"]] == ["done"]
 
 
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("del_1", "deliveries/del_1?raw=1"), ("ret_1", "returns/ret_1"), ("ref_1", "refunds/ref_1")],
+)
+def test_json_says_the_same_here_and_in_the_api(desk, name, path):
+    desk.deliver()
+    desk.work()
+    token = desk.json("keys", "create", "script", "--scope", "read", "--scope", "raw")["token"]
+
+    here = desk.json("show", name)
+    api = create_app(build_runtime(desk.settings())).test_client()
+    there = api.get(f"/api/v1/{path}", headers={"Authorization": f"Bearer {token}"}).get_json()
+
+    assert {key: value for key, value in here.items() if key in there} == there
+    assert here.keys() - there.keys() <= {"state", "next_steps"}
+
+
 def test_a_delivery_is_shown_with_its_body(desk):
     name = desk.deliver()
 
     assert '"increment_id": "000000101"' in desk.run("show", name).stdout
-    assert json.loads(desk.json("show", name)["body"])["return"] == {"id": "RMA-1"}
+    assert json.loads(desk.json("show", name)["body"]["text"])["return"] == {"id": "RMA-1"}
 
 
 def test_what_needs_a_person_comes_with_the_command_that_helps(desk):

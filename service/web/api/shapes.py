@@ -70,7 +70,7 @@ class StoredEventShape(Schema):
 
 
 class ReturnShape(Schema):
-    """`return_key` is the sender's own number of the return."""
+    """`return_key` is the sender's own number of the return; `event_delivery_id` brought what was said last."""
 
     id = IdField("return")
     return_key = fields.String()
@@ -81,6 +81,7 @@ class ReturnShape(Schema):
     order_increment_id = fields.String()
     order_entity_id = fields.Integer()
     first_occurred_at = Moment()
+    event_delivery_id = IdField("delivery")
     plan_verdict = fields.Enum(Verdict, by_value=True)
     plan_fingerprint = fields.String()
     planned_at = Moment()
