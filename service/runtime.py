@@ -26,7 +26,7 @@ class Runtime:
     clock: Clock
 
     def source(self, name: str) -> SourceSettings:
-        """The source called `name`; UnknownSource names those that exist to the operator's log only."""
+        """The source called `name`; what UnknownSource says is for the operator, senders are told less."""
         source = self.settings.sources.get(name)
         if source is None:
             raise UnknownSource(f"there is no source called '{name}'; create config/sources/{name}.toml", source=name)

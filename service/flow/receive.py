@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.errors import RefundryError, TooLarge, Unauthentic
+from service.errors import RefundryError, Unauthentic
 from service.runtime import Runtime
 from service.sources import verify
 from service.store import NewDelivery, Received
@@ -16,15 +16,14 @@ _KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp", "svix-id", "
 def receive(runtime: Runtime, source_name: str, raw: bytes, headers: Sequence[tuple[str, str]]) -> Received:
     """Store one delivery and say under which id.
 
-    Raises UnknownSource, TooLarge, Unauthentic (each counted and shown without its body) and StoreUnavailable, after
-    which nothing is stored and the sender must try again.
+    Raises Unauthentic (counted, and shown without its body), UnknownSource, and StoreUnavailable, after which nothing
+    is stored and the sender must try again.
     """
     source = runtime.source(source_name)
     now = runtime.clock()
     try:
-        _check_size(raw, source.max_body_bytes)
         verified = verify(source, raw, headers, now)
-    except (TooLarge, Unauthentic) as refused:
+    except Unauthentic as refused:
         refuse(runtime, source_name, refused, size_bytes=len(raw))
         raise
     return runtime.store.inbox.receive(
@@ -41,8 +40,3 @@ def receive(runtime: Runtime, source_name: str, raw: bytes, headers: Sequence[tu
 def refuse(runtime: Runtime, source_name: str, error: RefundryError, *, size_bytes: int) -> None:
     """Count a refused delivery, so that a wrongly rotated secret is seen before the sender gives up."""
     runtime.store.refusals.count(source_name, error.status, error.message, size_bytes, runtime.clock())
-
-
-def _check_size(raw: bytes, limit: int) -> None:
-    if len(raw) > limit:
-        raise TooLarge(f"the body has {len(raw)} bytes, the limit is {limit} (max_body_bytes)", size_bytes=len(raw))
