@@ -44,9 +44,9 @@ class Integration:
 
     consumer_id: int = 2
     consumer_key: str = "sandbox-consumer-key"
-    consumer_secret: str = "sandbox-consumer-secret"  # noqa: S105  # the sandbox has nothing to protect
-    token: str = "sandbox-integration-token"  # noqa: S105
-    token_secret: str = "sandbox-token-secret"  # noqa: S105
+    consumer_secret: str = "sandbox-consumer-secret"  # noqa: S105 -- the sandbox has nothing to protect
+    token: str = "sandbox-integration-token"  # noqa: S105 -- as above
+    token_secret: str = "sandbox-token-secret"  # noqa: S105 -- as above
     resources: frozenset[str] | None = None
 
 
