@@ -96,7 +96,8 @@ def _wait(store: Store, posted: Iterable[Posted], echo: Callable[[str], None]) -
     while time.monotonic() - began < _SETTLE_SECONDS:
         waiting = list(_under_way(store.inbox.delivery(number) for number in ids))
         if len(waiting) < last:
-            why = f"; one waits: {waiting[0].reason.partition(' (')[0]}" if len(waiting) == 1 else ""
+            reason = waiting[0].reason.partition(" (")[0] if len(waiting) == 1 else ""
+            why = f"; one waits: {reason}" if reason else ""
             echo(f"  {time.monotonic() - began:4.1f} s  {len(ids) - len(waiting)} of {len(ids)} carried out{why}")
             last = len(waiting)
         if not waiting:
