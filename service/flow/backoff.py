@@ -15,3 +15,11 @@ def pause_after(service: ServiceSettings, tries: int) -> timedelta:
     repeated = min(max(tries - 1, 0), _MOST_TRIES)
     seconds = min(service.retry_first_seconds * service.retry_factor**repeated, service.retry_max_seconds)
     return timedelta(seconds=seconds)
+
+
+def waited_before(service: ServiceSettings, tries: int) -> timedelta:
+    """What the pauses before the try of this number come to.
+
+    Counted in tries and not from the arrival: what a person wakes after a week starts anew.
+    """
+    return sum((pause_after(service, each) for each in range(1, tries)), timedelta())

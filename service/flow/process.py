@@ -11,18 +11,25 @@ from service.core.lifecycle import SLOT_STATES, DeliveryState
 from service.core.returns import Ignored
 from service.errors import (
     MagentoError,
+    MagentoUnauthorized,
     MagentoUnavailable,
     NotFound,
     OrderBusy,
     Unreadable,
 )
-from service.flow.backoff import pause_after
+from service.flow.backoff import pause_after, waited_before
 from service.flow.execute import refund_return
 from service.flow.outcome import Ended
 from service.runtime import Runtime
 from service.settings import SourceSettings
 from service.sources import Limits, parse
 from service.store import Claim, EventClash, ReturnCase, format_id
+
+#: So often Magento answers what we cannot use before a person hears of it: for some seconds.
+_TRIES_OF_AN_ANSWER = 3
+
+#: The Magento client repeats no refused sign-in before, lest the account be locked; an earlier try asks nobody.
+_REFUSED_LOGIN_SECONDS = 900
 
 
 def process_delivery(runtime: Runtime, claim: Claim) -> Ended:
@@ -88,8 +95,10 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
         ended = Ended.later(error.kind, error.message)
     except MagentoUnavailable as error:
         ended = Ended.later(error.kind, error.message, at_least_seconds=error.retry_after_seconds or 0)
-    except (NotFound, MagentoError) as error:
+    except NotFound as error:
         ended = Ended.needs_person(error.kind, error.message)
+    except MagentoError as error:
+        ended = _unusable(claim, error)
     if ended.state is DeliveryState.WAITING and ended.due_at is None:
         ended = _again(runtime, claim, ended.code, ended.reason, at_least_seconds=ended.at_least_seconds)
     needs_person = ended.state is DeliveryState.NEEDS_PERSON
@@ -105,11 +114,20 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
     return ended
 
 
+def _unusable(claim: Claim, error: MagentoError) -> Ended:
+    """A person is asked about an answer that stays the same; what a deployment or a proxy says once costs nobody."""
+    stays = claim.delivery.reason_code == error.kind and claim.delivery.attempts >= _TRIES_OF_AN_ANSWER
+    if stays:
+        return Ended.needs_person(error.kind, error.message)
+    pause_seconds = _REFUSED_LOGIN_SECONDS if isinstance(error, MagentoUnauthorized) else 0
+    return Ended.later(error.kind, error.message, at_least_seconds=pause_seconds)
+
+
 def _again(runtime: Runtime, claim: Claim, code: str, reason: str, *, at_least_seconds: float = 0) -> Ended:
     """Due again after a back-off; after the last try a person is asked, because waiting for ever is losing."""
     service = runtime.settings.service
     now = runtime.clock()
-    if now - claim.delivery.received_at > timedelta(seconds=service.retry_give_up_after_seconds):
+    if waited_before(service, claim.delivery.attempts) > timedelta(seconds=service.retry_give_up_after_seconds):
         return Ended.needs_person(code, f"given up after {claim.delivery.attempts} tries: {reason}")
     return Ended(
         state=DeliveryState.WAITING, code=code, reason=reason, due_at=now + backoff(runtime, claim, at_least_seconds)

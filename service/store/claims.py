@@ -52,7 +52,8 @@ def check_delivery_move(delivery_id: int, old: DeliveryState, new: DeliveryState
 def wake_delivery(connection: Connection, delivery_id: int, *, now: datetime, actor: str) -> None:
     """Due now, whatever it waited for; when a worker holds it, as soon as that worker is done with it."""
     row = lock_delivery(connection, delivery_id)
-    values: dict[str, Any] = {"due_at": now}
+    # A new start: what wears out a delivery's patience is counted from here.
+    values: dict[str, Any] = {"due_at": now, "attempts": 0}
     if row.lease_until is not None and row.lease_until > now:
         values = {"wake_asked": True}
     elif row.state not in CLAIMABLE_STATES:

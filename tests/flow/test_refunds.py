@@ -282,6 +282,21 @@ def test_waiting_for_ever_ends_with_a_person(world):
     assert world.state(received) == (DeliveryState.NEEDS_PERSON, "magento-not-ready")
 
 
+def test_what_a_person_wakes_after_a_week_is_not_given_up_at_once(world):
+    received = world.say(HELD, ("24-WG085", 1))
+    world.work_until_idle(at_most_seconds=400_000)
+    world.clock.advance(7 * 86_400)
+
+    answers.retry(world.runtime, world.delivery(received).return_id, "anna")
+    world.work()
+    waiting = world.state(received)
+    world.sandbox.shop.unhold(world.orders[HELD])
+    world.work_until_idle()
+
+    assert waiting == (DeliveryState.WAITING, "magento-not-ready")
+    assert world.state(received) == (DeliveryState.DONE, "refunded")
+
+
 @pytest.mark.parametrize("where", ["store_changes", "source_changes"])
 def test_shadow_mode_plans_and_shows_and_sends_nothing(tmp_path, where):
     world = World(tmp_path, **{where: {"mode": "shadow"}})
