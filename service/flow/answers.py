@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.core.lifecycle import RefundState
 from service.core.orders import Reading
 from service.core.plan import Plan
 from service.core.planning import plan_refunds
 from service.core.returns import ApprovedReturn, ReturnEvent
-from service.errors import BadRequest
+from service.errors import BadRequest, Conflict
 from service.flow.reading import read_around, read_order
 from service.magento import refund_body
 from service.runtime import Runtime
 from service.settings import SourceSettings
-from service.store import RefundRow, Settlement
+from service.store import RefundRow, Settlement, format_id
 
 
 def approve(runtime: Runtime, return_id: int, fingerprint: str, actor: str) -> None:
@@ -43,6 +44,18 @@ def settle(
     return runtime.store.refunds.settle(
         refund_id, settlement, memo_id=memo_id, actor=_named(actor), text=text, now=runtime.clock()
     )
+
+
+def acknowledge(runtime: Runtime, refund_id: int, actor: str, text: str) -> RefundRow:
+    """Say that the alarm about a refund that is done was seen to; Conflict for one that still needs an answer."""
+    row = runtime.store.refunds.row(refund_id)
+    if row.state is not RefundState.DONE or not row.needs_person:
+        name = format_id("refund", refund_id)
+        raise Conflict(f"{name} is {row.state} and has no alarm to be seen to; see: refundry show {name}")
+    runtime.store.refunds.flag(
+        refund_id, None, needs_person=False, reason_code="", reason=text, now=runtime.clock(), actor=_named(actor)
+    )
+    return runtime.store.refunds.row(refund_id)
 
 
 def answer_memo(runtime: Runtime, return_id: int, memo_id: int, actor: str, *, is_this_return: bool) -> None:

@@ -27,7 +27,7 @@ from service.flow.work import Work
 from service.magento import OutcomeKind, refund_body, refund_path
 from service.runtime import Runtime
 from service.settings import Mode, SourceSettings
-from service.store import Claim, RefundRow, ReturnCase
+from service.store import DATABASE_BEHIND, Claim, RefundRow, ReturnCase
 
 # A return becomes at most two memos per invoice; more rounds than this mean that something goes in circles.
 _ROUNDS = 20
@@ -109,6 +109,7 @@ def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
 def _held_back(work: Work, planned: _Planned) -> Ended | None:
     """What the plan, the mode, the switches or the caps say against sending; None: nothing does."""
     plan = planned.plan
+    _watch_for_forgotten(work, planned.reading)
     if plan.verdict is Verdict.NOTHING:
         return Ended.done(plan.notes[-1].text, code="nothing-left")
     if plan.verdict is Verdict.PERSON:
@@ -131,25 +132,45 @@ def _held_back(work: Work, planned: _Planned) -> Ended | None:
     return _database_behind(work, planned) or _over_cap(work, plan)
 
 
-def _database_behind(work: Work, planned: _Planned) -> Ended | None:
-    """Markers in Magento that this database never sent: it was restored or started empty, and may have forgotten more.
+def _watch_for_forgotten(work: Work, reading: Reading) -> None:
+    """Markers on this order that this database never sent: it was restored or started empty, and may have lost more.
 
-    The memos alone are no proof then, because a gateway can have paid twice and left one memo. Offline nothing can have
-    been paid, so only refunds that move money wait for a person.
+    From the first of them on the guard holds back every refund of this Magento that moves money.
     """
-    moves_money = any(refund.request.route is Route.INVOICE for refund in planned.plan.refunds)
-    if not moves_money or planned.plan.is_approved_by(work.case.approved_fingerprint):
-        return None
-    order_id = planned.reading.order.entity_id
-    in_magento = {str(marker) for memo in planned.reading.memos for marker in markers_of(memo)}
-    forgotten = sorted(in_magento - work.store.refunds.known_markers(work.case.instance, order_id))
+    instance = work.case.instance
+    in_magento = {str(marker) for memo in reading.memos for marker in markers_of(memo)}
+    forgotten = sorted(in_magento - work.store.refunds.known_markers(instance, reading.order.entity_id))
     if not forgotten:
+        return
+    reason = (
+        f"order #{reading.order.increment_id} holds {', '.join(forgotten)}, which this database does not know: "
+        "was it restored from a copy, or started empty?"
+    )
+    if work.store.guards.set(instance, reason, work.now()):
+        subject = f"store {work.settings.name}"
+        work.runtime.notifier.needs_person(subject=subject, code=DATABASE_BEHIND, reason=reason)
+
+
+def _database_behind(work: Work, planned: _Planned) -> Ended | None:
+    """While the guard is set, a refund that moves money waits for a yes, to itself or to all that was forgotten.
+
+    The memos alone are no proof then, because a gateway can have paid twice and left one memo. Offline nothing can
+    have been paid.
+    """
+    guard = work.store.guards.of(work.case.instance)
+    moves_money = any(refund.request.route is Route.INVOICE for refund in planned.plan.refunds)
+    if guard is None or not moves_money or _is_approved_since(work.case, planned.plan, guard.set_at):
         return None
     text = (
-        f"Magento holds {', '.join(forgotten)}, which this database does not know: was it restored from a copy, or "
-        "started empty? Compare the order with the gateway, then approve this plan"
+        f"{guard.reason}. Run refundry reconcile, compare what it shows with the gateway, then refundry reconcile "
+        "--accept; or approve this plan alone"
     )
-    return Ended.needs_person("database-behind", text)
+    return Ended.needs_person(DATABASE_BEHIND, text)
+
+
+def _is_approved_since(case: ReturnCase, plan: Plan, moment: datetime) -> bool:
+    """An older yes may stand in the copy that was restored, and have been paid out since that copy was made."""
+    return plan.is_approved_by(case.approved_fingerprint) and case.approved_at is not None and case.approved_at > moment
 
 
 def _all_said(questions: tuple[Question, ...]) -> str:

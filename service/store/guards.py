@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, true, update
 
 from service.core.lifecycle import DeliveryState
 from service.errors import Conflict
@@ -124,10 +124,11 @@ def last_certainty(connection: Connection) -> datetime | None:
     return None if newest is None else newest - _MARGIN
 
 
-def accepted_markers(connection: Connection, instance: str, order_entity_id: int) -> frozenset[str]:
+def accepted_markers(connection: Connection, instance: str, order_entity_id: int | None) -> frozenset[str]:
+    """Of one order, or of all."""
     query = select(found_markers.c.marker).where(
         found_markers.c.instance == instance,
-        found_markers.c.order_entity_id == order_entity_id,
+        true() if order_entity_id is None else found_markers.c.order_entity_id == order_entity_id,
         found_markers.c.accepted_at.is_not(None),
     )
     return frozenset(connection.execute(query).scalars())

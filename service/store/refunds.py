@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from service.core.drift import OrderBefore
@@ -305,19 +305,28 @@ class Refunds:
         with self._database.read() as connection:
             return tuple(row_as(Attempt, row) for row in connection.execute(query).mappings())
 
-    def known_markers(self, instance: str, entity_id: int) -> frozenset[str]:
-        """Markers of an order that we know to have gone out, or that a person has accepted as ours.
+    def known_markers(self, instance: str, entity_id: int | None = None) -> frozenset[str]:
+        """Markers of an order, or of all orders, that we know to have gone out, or that a person has accepted as ours.
 
         One in Magento that is not among them tells that this database is older than what was done with it.
         """
         sent = select(refunds.c.marker).where(
             refunds.c.instance == instance,
-            refunds.c.order_entity_id == entity_id,
+            true() if entity_id is None else refunds.c.order_entity_id == entity_id,
             refunds.c.marker.is_not(None),
             or_(refunds.c.sends > 0, refunds.c.state == RefundState.DONE),
         )
         with self._database.read() as connection:
             return frozenset(connection.execute(sent).scalars()) | accepted_markers(connection, instance, entity_id)
+
+    def done_since(self, instance: str, since: datetime | None) -> tuple[RefundRow, ...]:
+        """Refunds of an installation with a memo that we know, sent since a time or ever."""
+        return self._find(
+            refunds.c.instance == instance,
+            refunds.c.state == RefundState.DONE,
+            refunds.c.memo_id.is_not(None),
+            true() if since is None else refunds.c.sent_at >= since,
+        )
 
     def sent_since(self, since: datetime, *, store: str | None = None, source: str | None = None) -> SentTotals:
         """What went out, or may have, since a time: for a store's returns, or a source's; in the base currency."""

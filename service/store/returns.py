@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.core.lifecycle import RefundState
@@ -127,6 +127,15 @@ class Returns:
         query = select(returns.c.id).where(*conditions).order_by(returns.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return _cases(connection, query)
+
+    def that_may_be_of(self, instance: str, order_entity_id: int) -> tuple[ReturnCase, ...]:
+        """Returns of an order, and those whose order was never read."""
+        of_order = or_(returns.c.order_entity_id == order_entity_id, returns.c.order_entity_id.is_(None))
+        with self._database.read() as connection:
+            query = select(returns.c.id).where(
+                returns.c.instance == instance, of_order, returns.c.current_event_id.is_not(None)
+            )
+            return _cases(connection, query.order_by(returns.c.id))
 
     def answered_memos(self, instance: str, order_entity_id: int) -> frozenset[int]:
         """Memos of an order that a person has said what they are, for whichever return."""
