@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_content_length, get_input_stream
 
@@ -77,7 +78,7 @@ def _read(environ: WSGIEnvironment, limit_bytes: int) -> bytes:
             while missing and (part := stream.read(min(missing, _CHUNK_BYTES))):
                 parts.append(part)
                 missing -= len(part)
-    except (OSError, ClientDisconnected) as error:
+    except (OSError, ClientDisconnected, ParseException) as error:
         raise BadRequest("the body could not be read to its end; send it again") from error
     return b"".join(parts)
 

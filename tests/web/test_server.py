@@ -137,6 +137,7 @@ def test_headers_and_bodies_reach_us_as_they_were_sent(serving):
             401,
         ),
         "too much, in chunks": (post(*headers_now(), in_chunks, body=chunked(too_much)), 413),
+        "a chunk without a size": (post(*headers_now(), in_chunks, body=b"zz\r\nabc"), 400),
         "too much, not even sent": (post(*headers_now(), ("Content-Length", "9999999")), 413),
     }
 
