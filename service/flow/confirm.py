@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 
 from service.core.lifecycle import RefundState
+from service.core.orders import CreditMemo
 from service.core.plan import PredictedTotals, Route
 from service.core.receipt import compare
-from service.errors import MagentoError
+from service.errors import MagentoError, MagentoUnreadable, NotFound
 from service.flow.outcome import Ended
 from service.flow.work import Work
 from service.store import RefundRow, format_id
@@ -33,7 +34,7 @@ def _confirm(work: Work, row: RefundRow, memo_id: int) -> Ended | None:
     assert row.request is not None, "a refund with a memo was asked for"
     assert row.predicted_base_total is not None, "a refund is planned with its total"
     assert row.predicted_total is not None, "a refund is planned with its total"
-    memo = work.magento.read_memo(memo_id)
+    memo = _read_made(work, memo_id)
     predicted = PredictedTotals(base_grand_total=row.predicted_base_total, grand_total=row.predicted_total)
     differences = compare(row.request, predicted, memo)
     work.store.refunds.save_receipt(row.id, memo, differences, work.now())
@@ -48,6 +49,14 @@ def _confirm(work: Work, row: RefundRow, memo_id: int) -> Ended | None:
         return Ended.needs_person("receipt-differs", text)
     work.runtime.notifier.refunded(subject=name, memo_id=memo_id, order=row.order_increment_id or "")
     return None
+
+
+def _read_made(work: Work, memo_id: int) -> CreditMemo:
+    try:
+        return work.magento.read_memo(memo_id)
+    except NotFound as error:
+        # Magento has said that it made it: a replica that lags behind, or a page of a proxy, and worth another try.
+        raise MagentoUnreadable(f"{error.message}, though Magento made it", memo_id=memo_id) from error
 
 
 def _ask_for_email(work: Work, row: RefundRow, memo_id: int) -> None:

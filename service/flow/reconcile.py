@@ -44,11 +44,15 @@ def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
 
 
 def _found_sending(work: Work, row: RefundRow) -> RefundRow:
-    """A row left in `sending` by a worker that died, or was too slow: from here on its outcome is unknown."""
-    sent_at = row.sent_at or work.now()
-    settle_at = sent_at + timedelta(seconds=work.settings.settle_seconds)
+    """A row left in `sending` by a worker that died, or was too slow: from here on its outcome is unknown.
+
+    Settled from now, not from when it was sent: a clock that was put on meanwhile would make that long ago, and the
+    call may still be on its way.
+    """
+    now = work.now()
+    settle_at = now + timedelta(seconds=work.settings.settle_seconds)
     reason = "the worker that sent it did not say what came back"
-    return work.store.refunds.mark_unknown(work.claim, row.id, work.now(), settle_at, reason)
+    return work.store.refunds.mark_unknown(work.claim, row.id, now, settle_at, reason)
 
 
 def _ask_a_person(work: Work, row: RefundRow) -> Ended:

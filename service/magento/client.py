@@ -202,7 +202,7 @@ class MagentoClient:
         """All pages of a search. A reading with gaps would refund twice, so one that cannot be whole raises."""
         found: dict[object, dict[str, Any]] = {}
         for page in count(1):
-            items, total = read_page(self._read(path, search_query(*filters, page=page, page_size=PAGE_SIZE)))
+            items, total = read_page(self._search(path, search_query(*filters, page=page, page_size=PAGE_SIZE)))
             known = len(found)
             found |= {item.get("entity_id"): item for item in items}
             if len(found) >= total:
@@ -212,6 +212,13 @@ class MagentoClient:
                     f"store {self.settings.name}: {path} counts {total} and shows {known}", store=self.settings.name
                 )
         return tuple(found.values())
+
+    def _search(self, path: str, query: str) -> Any:
+        try:
+            return self._read(path, query)
+        except NotFound as error:
+            # Magento finds nothing with a 200 and an empty list.
+            raise MagentoUnreadable(f"{error.message}, to a search", store=self.settings.name, path=path) from error
 
     def _answered_for_another(self, thing: str, asked: int) -> MagentoUnreadable:
         return MagentoUnreadable(
