@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _summarize(folder: Path, equal: dict[str, list[str]], differing: dict[str, dict[str, tuple[str, ...]]]) -> int:
     versions = sorted(equal.keys() | differing.keys())
     if not versions:
-        click.echo(f"no recordings below {folder}: a recording is a JSON file with a `scenario` key", err=True)
+        click.echo(f"not run: no recordings below {folder} (REFUNDRY_RECORDINGS)", err=True)
         return 2
     click.echo("\nNot compared:")
     for what, why in IGNORED.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from service.sandbox import documents
+from tests.recordings import recording_files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +75,6 @@ class Recording:
 
 
 def read_recordings(folder: Path) -> Iterator[Recording]:
-    """Every recording below `folder`, by path; other JSON files are passed by."""
-    for file in sorted(folder.rglob("*.json")):
-        document = documents.parse(file.read_bytes())
-        if isinstance(document, dict) and "scenario" in document and "exchanges" in document:
-            yield Recording(file=file, document=document)
+    """Every recording below `folder`, by path."""
+    for file in recording_files(folder):
+        yield Recording(file=file, document=documents.parse(file.read_bytes()))

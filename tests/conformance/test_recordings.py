@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,27 +14,22 @@ import pytest
 from tests.conformance.__main__ import BARS, DEFAULT_BAR, main
 from tests.conformance.recordings import Recording, read_recordings
 from tests.conformance.replay import find_differences
+from tests.recordings import FOLDER, WITHOUT
 
-_ROOT = Path(__file__).resolve().parents[2]
-_FOLDER = _ROOT / os.environ.get("REFUNDRY_RECORDINGS", "../shared/recordings")
-
-needs_recordings = pytest.mark.skipif(
-    not _FOLDER.is_dir(),
-    reason=f"not run, the sandbox was not compared with Magento: no recordings at {_FOLDER} (REFUNDRY_RECORDINGS)",
-)
+needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason=WITHOUT)
 
 
 def _read(scenario: str, version: str = "2.4.1") -> Recording:
-    found = [r for r in read_recordings(_FOLDER) if (r.scenario, r.magento_version) == (scenario, version)]
+    found = [r for r in read_recordings(FOLDER) if (r.scenario, r.magento_version) == (scenario, version)]
     if not found:
-        pytest.skip(f"not run: {_FOLDER} has no {scenario} of {version}")
+        pytest.skip(f"not run: {FOLDER} has no {scenario} of {version}")
     return found[0]
 
 
 @needs_recordings
 def test_the_sandbox_answers_as_magento_did_up_to_the_bar_of_each_version() -> None:
     verdicts: dict[str, dict[str, bool]] = defaultdict(dict)
-    for recording in read_recordings(_FOLDER):
+    for recording in read_recordings(FOLDER):
         verdicts[recording.magento_version][recording.scenario] = not find_differences(recording)
 
     for version, scenarios in verdicts.items():

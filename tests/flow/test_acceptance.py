@@ -4,9 +4,7 @@ The canonical event for the recorded order must make exactly the recorded call; 
 """
 
 import json
-import os
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -14,12 +12,7 @@ from service.core.lifecycle import DeliveryState
 from service.core.policy import ShippingRule, ShippingRuleKind
 from service.sandbox.store import SandboxStore
 from tests.flow.world import World
-
-RECORDINGS = Path(os.environ.get("REFUNDRY_RECORDINGS") or Path(__file__).parents[3] / "shared" / "recordings")
-
-pytestmark = pytest.mark.skipif(
-    not RECORDINGS.is_dir(), reason=f"no recordings at {RECORDINGS}: set REFUNDRY_RECORDINGS; this part was not run"
-)
+from tests.recordings import FOLDER
 
 PER_UNIT = {"shipping": {"flatrate_flatrate": ShippingRule(kind=ShippingRuleKind.PER_UNIT, amount=Decimal("5.00"))}}
 
@@ -44,7 +37,9 @@ def world_of(recording, tmp_path, policy):
 
 @pytest.mark.parametrize(("file", "policy"), CASES, ids=[file for file, _ in CASES])
 def test_the_canonical_event_makes_exactly_the_recorded_call(file, policy, tmp_path):
-    recording = json.loads((RECORDINGS / file).read_text(), parse_float=Decimal)
+    if not (FOLDER / file).is_file():
+        pytest.skip(f"not run: there is no {file} at {FOLDER} (REFUNDRY_RECORDINGS)")
+    recording = json.loads((FOLDER / file).read_text(), parse_float=Decimal)
     order = recording["before"]["orders"][0]
     recorded = next(each["request"] for each in recording["exchanges"] if each["request"]["method"] == "POST")
     (asked,) = recorded["body"]["items"]

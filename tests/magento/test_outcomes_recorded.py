@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 
 from service.core.plan import Route
 from service.magento.outcomes import OutcomeKind, classify
+from tests.recordings import FOLDER, WITHOUT, recording_files
 
-RECORDINGS = Path(os.environ.get("REFUNDRY_RECORDINGS", "../shared/recordings"))
-FILES = sorted(RECORDINGS.glob("public*/*.json"))
 REFUND = re.compile(r"/V1/(order|invoice)/[^/?]+/refund/?$")
 
-pytestmark = pytest.mark.skipif(not FILES, reason=f"no recordings under {RECORDINGS}")
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=WITHOUT)
 
 ONLY_UNKNOWN_400 = "Could not save a Creditmemo"
 
@@ -28,7 +25,7 @@ def refunds_answered(path):
             yield Route(route[1]), exchange["response"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", recording_files(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_recorded_answers_are_classified_as_the_recording_proves(path):
     for route, response in refunds_answered(path):
         is_json = response["content_type"].startswith("application/json")

@@ -14,6 +14,9 @@ def main(directories: list[str]) -> int:
         sys.stderr.write("usage: python -m tests.predictions DIR …, each a directory of recordings\n")
         return 2
     compared = [one for directory in directories for one in compare_directory(Path(directory))]
+    if not compared:
+        sys.stderr.write(f"not run: no recordings below {', '.join(directories)} (REFUNDRY_RECORDINGS)\n")
+        return 2
     for one in compared:
         sys.stdout.write(f"{_line(one)}\n")
     excepted = Counter(one.call.excepted for one in compared if one.call.excepted)

@@ -10,6 +10,7 @@ from pathlib import Path
 from service.core.amounts import Prediction, predict
 from service.core.orders import MemoAmounts
 from tests.predictions.recorded import RecordedCall, read_calls
+from tests.recordings import recording_files
 
 FOUR_PLACES = Decimal("0.0001")
 TAX_LIMITED_BY_INVOICE_SINCE = (2, 4, 3)
@@ -24,7 +25,8 @@ class Compared:
 
 
 def compare_directory(directory: Path) -> Iterator[Compared]:
-    for file in sorted(directory.glob("*.json")):
+    """Every refund call of every recording below `directory`."""
+    for file in recording_files(directory):
         yield from map(compare, read_calls(file))
 
 

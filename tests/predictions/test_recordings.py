@@ -1,8 +1,6 @@
 """The recordings are the truth: every amount of every memo, on both versions, and what memos do to an order."""
 
-import os
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -11,31 +9,23 @@ from service.core.orders import Reading
 from service.magento.documents import parse_json, read_memo, read_order
 from tests.predictions.compare import compare_directory
 from tests.predictions.recorded import order_with_its_invoices, unsure_since
+from tests.recordings import FOLDER, WITHOUT, recording_files
 
-RECORDINGS = Path(os.environ.get("REFUNDRY_RECORDINGS", "../shared/recordings"))
 AFTER_ALL = Decimal("Infinity")
-DIRECTORIES = ("public", "public-2.4.6")
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=WITHOUT)
 
 
-def recorded(name):
-    directory = RECORDINGS / name
-    if not directory.is_dir():
-        pytest.skip(f"no recordings in {directory.resolve()}: set REFUNDRY_RECORDINGS to their directory")
-    return directory
-
-
-@pytest.mark.parametrize("name", DIRECTORIES)
-def test_every_amount_of_every_accepted_refund_is_predicted(name):
-    compared = [one for one in compare_directory(recorded(name)) if one.call.excepted is None]
+def test_every_amount_of_every_accepted_refund_is_predicted():
+    compared = [one for one in compare_directory(FOLDER) if one.call.excepted is None]
 
     assert compared
     assert [(one.call.scenario, one.call.memo.entity_id, one.differences) for one in compared if one.differences] == []
 
 
-@pytest.mark.parametrize("name", DIRECTORIES)
-def test_memo_after_memo_the_orders_counters_become_what_magento_shows_in_the_end(name):
+def test_memo_after_memo_the_orders_counters_become_what_magento_shows_in_the_end():
     orders = 0
-    for file in sorted(recorded(name).glob("*.json")):
+    for file in recording_files():
         recording = parse_json(file.read_bytes())
         unsure = unsure_since(recording)
         known = {memo["entity_id"] for memo in recording["before"]["creditmemos"]}

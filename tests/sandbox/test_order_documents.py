@@ -1,10 +1,8 @@
 import json
-import os
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import starmap
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,9 +12,9 @@ from service.sandbox.catalog import UnknownProductError
 from service.sandbox.order_documents import build_documents
 from service.sandbox.order_pricing import price_order
 from service.sandbox.order_specs import LineSpec, OrderSpec, Override
+from tests.recordings import recording_files
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-RECORDINGS = Path(os.environ.get("REFUNDRY_RECORDINGS", "../shared/recordings"))
 
 
 def words(text):
@@ -241,7 +239,7 @@ NOT_COMPARED = {
     *words("city postcode region region_code region_id"),
 }
 
-RECORDED = [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in sorted(RECORDINGS.glob("*/*.json"))]
+RECORDED = [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in recording_files()]
 
 
 def read_orders(recording):
