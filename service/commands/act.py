@@ -10,10 +10,9 @@ import click
 from service.commands.deliver import post, webhook_url, with_event_id
 from service.commands.invocation import Invocation, actor_of, actor_option, json_option
 from service.commands.pages import plan_lines
-from service.commands.shown import say, say_json, table
+from service.commands.shown import say, say_json
 from service.errors import BadRequest
 from service.flow import answers
-from service.flow.unknowns import Sight, look_for_unknown
 from service.runtime import Runtime
 from service.sources import sign
 from service.store import Settlement, format_id, kind_of, parse_id
@@ -151,36 +150,23 @@ def answer_command(
     _done(f"memo {memo_id} is {said}; {_WORKER_GOES_ON}", content, as_json=as_json)
 
 
-@click.command(name="reconcile")
-@click.option("--store", "store_name", metavar="STORE", help="Only this store's.")
+@click.command(name="acknowledge")
+@click.argument("refund_id", metavar="REFUND")
+@click.option("--reason", required=True, help="What you found; goes to the journal.")
 @actor_option
 @json_option
 @click.pass_obj
-def reconcile_command(invocation: Invocation, *, store_name: str | None, actor: str | None, as_json: bool) -> None:
-    """Look now for the memos of refunds without an answer.
+def acknowledge_command(
+    invocation: Invocation, *, refund_id: str, reason: str, actor: str | None, as_json: bool
+) -> None:
+    """Say that an alarm about a finished refund was seen to.
 
-    What is found is written down as done. What is not found stays as it is: only time or a person decides that.
+    It is taken off the list; what was found stays in the journal. Nothing is sent.
     """
+    number = parse_id("refund", refund_id)
     with invocation.open_runtime() as runtime:
-        if store_name is not None and store_name not in runtime.settings.stores:
-            known = ", ".join(runtime.settings.stores)
-            raise BadRequest(f"there is no store called '{store_name}'; there are: {known}")
-        sightings = look_for_unknown(runtime, actor_of(invocation, actor), store=store_name)
-    if as_json:
-        rows = [
-            {**dump(RefundShape(), s.refund), "sight": s.sight, "memo_id": s.memo_id, "text": s.text} for s in sightings
-        ]
-        say_json({"refunds": rows})
-    elif not sightings:
-        say("no refund is of unknown outcome")
-    else:
-        rows_shown = [
-            (format_id("refund", s.refund.id), f"#{s.refund.order_increment_id}", s.sight, s.memo_id, s.text)
-            for s in sightings
-        ]
-        say(*table(("refund", "order", "memo", "id", "what next"), rows_shown))
-    if any(sighting.sight is Sight.NOT_READ for sighting in sightings):
-        raise SystemExit(1)
+        row = answers.acknowledge(runtime, number, actor_of(invocation, actor), reason)
+    _done(f"{refund_id} needs nobody any more", dump(RefundShape(), row), as_json=as_json)
 
 
 @click.command(name="stop")

@@ -161,12 +161,20 @@ def list_command(
     thing = thing or ("deliveries" if needs_person else "returns")
     with invocation.open_runtime() as runtime:
         heads, rows, content = _LISTS[thing](runtime.store, needs_person, state, limit)
+        alarms = _alarms(runtime.store) if needs_person and thing == "deliveries" else 0
     if as_json:
         say_json({thing: content})
     elif rows:
         say(*table(heads, rows))
     else:
         say(f"no {thing}" + (" that need a person" if needs_person else "") + (f" in state {state}" if state else ""))
+    if alarms and not as_json:
+        say(f"{alarms} finished refunds need one too: refundry list refunds --needs-person")
+
+
+def _alarms(store: Store) -> int:
+    """Refunds that were done and changed afterwards: no delivery waits for them."""
+    return len(store.refunds.list(state=RefundState.DONE, needs_person=True, limit=1000))
 
 
 _Listing = tuple[tuple[str, ...], list[tuple[object, ...]], list[Any]]

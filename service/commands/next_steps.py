@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.core.lifecycle import DeliveryState, RefundState
 from service.core.plan import Route, Verdict
-from service.store import DeliverySummary, RefundRow, ReturnCase, format_id
+from service.store import DATABASE_BEHIND, DeliverySummary, RefundRow, ReturnCase, format_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,13 @@ def for_return(case: ReturnCase, refunds: Iterable[RefundRow], delivery: Deliver
 
 def for_refund(row: RefundRow) -> tuple[Step, ...]:
     if row.state is not RefundState.UNKNOWN:
-        return (_show_return(row.return_id),)
+        shown = _show_return(row.return_id)
+        seen = f'refundry acknowledge {format_id("refund", row.id)} --reason "…"'
+        return (
+            (shown, Step(command=seen, effect="you have looked at it: it needs nobody any more"))
+            if (row.needs_person and row.state is RefundState.DONE)
+            else (shown,)
+        )
     settle = f"refundry settle {format_id('refund', row.id)}"
     reason = '--reason "…"'
     steps = [
@@ -69,7 +75,13 @@ def for_refund(row: RefundRow) -> tuple[Step, ...]:
 def _answers(case: ReturnCase, name: str) -> Iterator[Step]:
     if case.plan is None:
         return
-    if case.plan_verdict is Verdict.APPROVAL and not case.is_approved:
+    held_back = case.reason_code == DATABASE_BEHIND
+    if held_back:
+        yield Step(command="refundry reconcile", effect="show what Magento knows and this database does not")
+        yield Step(
+            command="refundry reconcile --accept", effect="you have compared it with the gateway: let refunds go on"
+        )
+    if held_back or (case.plan_verdict is Verdict.APPROVAL and not case.is_approved):
         command = f"refundry approve {name} --fingerprint {case.plan_fingerprint}"
         yield Step(command=command, effect="say yes to exactly this plan")
     for question in case.plan["questions"]:

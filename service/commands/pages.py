@@ -14,6 +14,7 @@ from service.core.wording import money
 from service.store import (
     Attempt,
     Delivery,
+    DriftCheck,
     JournalEntry,
     Kind,
     RefundRow,
@@ -183,6 +184,7 @@ def _refund_page(store: Store, row: RefundRow) -> Page:
         *_section(
             "Where the memo differs from what was asked", [f"  {_difference(each)}" for each in row.differences or ()]
         ),
+        *_looks(store.checks.of(row.id)),
         *_section("What is sent", () if row.body is None else body_text(row.body).splitlines()),
         *_attempts({row.id: attempts}),
         *_journal(journal),
@@ -243,6 +245,14 @@ def _attempts(attempts: Mapping[int, Sequence[Attempt]]) -> tuple[str, ...]:
         for attempt in each
     ]
     return _section("Calls made", table(("refund", "sent", "took", "status", "outcome", "what"), rows)) if rows else ()
+
+
+def _looks(checks: Sequence[DriftCheck]) -> tuple[str, ...]:
+    rows = [
+        (check.looked_at or f"due {moment(check.due_at)}", check.tries, "; ".join(map(str, check.drifts)) or check.said)
+        for check in checks
+    ]
+    return _section("Looked at again", table(("when", "tries", "found"), rows)) if rows else ()
 
 
 def _journal(entries: Sequence[JournalEntry]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from service.store import Delivery, RefundRow, ReturnCase, Store
 from service.web.api.shapes import (
     AttemptShape,
     DeliveryShape,
+    DriftCheckShape,
     JournalShape,
     RefundInFullShape,
     ReturnInFullShape,
@@ -40,7 +41,10 @@ def refund_in_full(store: Store, row: RefundRow) -> dict[str, Any]:
 
 
 def _refund(store: Store, row: RefundRow) -> dict[str, Any]:
-    return dump(RefundInFullShape(), row) | {"attempts": dump_all(AttemptShape(), store.refunds.attempts(row.id))}
+    return dump(RefundInFullShape(), row) | {
+        "attempts": dump_all(AttemptShape(), store.refunds.attempts(row.id)),
+        "looks": dump_all(DriftCheckShape(), store.checks.of(row.id)),
+    }
 
 
 def _readable(body: bytes) -> dict[str, str]:

@@ -141,6 +141,24 @@ class RefundInFullShape(RefundShape):
     differences = StoredJson()
 
 
+class DriftShape(Schema):
+    code = fields.String()
+    subject = fields.String()
+    expected = fields.String()
+    found = fields.String()
+
+
+class DriftCheckShape(Schema):
+    """A later look at a refund; `due_at` is null once it was made or given up."""
+
+    planned_for = Moment()
+    due_at = Moment()
+    looked_at = Moment()
+    tries = fields.Integer()
+    drifts = fields.List(fields.Nested(DriftShape))
+    said = fields.String()
+
+
 class AttemptShape(Schema):
     started_at = Moment()
     ended_at = Moment()
