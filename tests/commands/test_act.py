@@ -55,7 +55,7 @@ def test_a_retry_takes_up_what_waits_for_a_person(desk, public_id):
 
     told = [entry["what"] for entry in desk.json("show", "del_1")["journal"]]
     assert result.stdout == f"{public_id} is due now; the worker takes it up at once\n"
-    assert told[-2:] == ["delivery.woken", "delivery.needs_person"]
+    assert "delivery.needs_person" in told[told.index("delivery.woken") :]
 
 
 def test_a_replay_gives_nothing_back_again(desk):
