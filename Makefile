@@ -48,6 +48,16 @@ torture: $(READY) ## kill -9 of the real processes, 1,000 times, at random momen
 predictions: $(READY) ## compare predicted memo totals with every accepted call of the recordings
 	$(BIN)/python -m tests.predictions $(REFUNDRY_RECORDINGS)
 
+.PHONY: oracle teeth mutation
+oracle: $(READY) ## play 100,000 orders against a second computation in exact fractions (ORDERS=N)
+	$(BIN)/python -m tests.oracle --orders $(or $(ORDERS),100000)
+
+teeth: $(READY) ## seed every known defect in a copy and see the tests catch it; prints docs/teeth.md
+	$(BIN)/python -m tests.teeth --write docs/teeth.md
+
+mutation: $(READY) ## try every small fault in what decides about money; prints docs/mutation.md (MODULES=FILE …)
+	$(BIN)/python -m tests.mutation $(MODULES) $(if $(MODULES),,--write docs/mutation.md)
+
 docs: $(READY) ## print the documents that are made from the code
 	$(BIN)/refundry docs docs
 

@@ -1,0 +1,58 @@
+"""`python -m tests.teeth [NAME …]`: apply every seeded defect and see whether its tests catch it.
+
+`--write FILE` writes the table as a document. Fails when a single defect is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.teeth.defects import DEFECTS, Defect
+from tests.teeth.runner import copy_project, try_defect
+
+_HEAD = """# Defects that the tests catch
+
+Printed by `make teeth`, which puts each of them into a copy of the code and runs the tests named beside it.
+
+| defect | what it would do in a shop | caught by |
+|---|---|---|
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.teeth", description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--write", type=Path)
+    asked = parser.parse_args(arguments)
+    chosen = [defect for defect in DEFECTS if not asked.names or defect.name in asked.names]
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="refundry-teeth-") as folder:
+        project = copy_project(Path(folder))
+        for defect in chosen:
+            bite = try_defect(project, defect)
+            missed += not bite.is_caught
+            said = "caught" if bite.is_caught else f"MISSED by {', '.join(bite.missed)}"
+            sys.stdout.write(f"{defect.name:45} {said}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen) - missed} of {len(chosen)} seeded defects are caught\n")
+    if asked.write and not missed:
+        asked.write.write_text(render(DEFECTS))
+    return 1 if missed else 0
+
+
+def render(defects: Sequence[Defect]) -> str:
+    """The table as it stands in docs/teeth.md."""
+    rows = [f"| {each.name} | {each.breaks} | {_tests(each)} |" for each in defects]
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def _tests(defect: Defect) -> str:
+    return "<br>".join(f"`{test.removeprefix('tests/')}`" for test in defect.caught_by)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,322 @@
+"""The defects, as data: what is replaced in which file, the promise it breaks, and the tests that must fail on it.
+
+One defect is one mistake that somebody could make tomorrow with good reasons: a check that looks redundant, a time that
+looks long, a comparison that looks pedantic. `old` stands exactly once in its file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Defect:
+    name: str
+    #: What would happen in a shop.
+    breaks: str
+    changes: tuple[Change, ...]
+    #: Test functions; each must fail, with at least one of its parameters.
+    caught_by: tuple[str, ...]
+
+
+def _defect(name: str, breaks: str, *changes: tuple[str, str, str], caught_by: tuple[str, ...]) -> Defect:
+    made = tuple(Change(file=f"service/{file}", old=old, new=new) for file, old, new in changes)
+    return Defect(name=name, breaks=breaks, changes=made, caught_by=tuple(f"tests/{test}" for test in caught_by))
+
+
+_FLOW = "flow/test_at_most_once.py::"
+_ONLINE_FAULTS = f"{_FLOW}test_an_online_refund_is_never_paid_twice_whatever_its_call_does"
+_OFFLINE_FAULTS = f"{_FLOW}test_an_offline_refund_survives_every_fault_of_its_call"
+_LATE = f"{_FLOW}test_a_client_that_gives_up_does_not_take_not_yet_for_never"
+
+_GROUP_RUNS = "                results = [job.work(connection) for job in group]\n"
+#: A disk that takes its time makes the gap wide enough for a kill to hit.
+_GROUP_IS_ANSWERED = """\
+                for job, result in zip(group, results, strict=True):
+                    job.result.set_result(result)
+                __import__("time").sleep(0.05)
+"""
+_GROUP_IS_ANSWERED_AFTER_COMMIT = """\
+            for job, result in zip(group, results, strict=True):
+                job.result.set_result(result)
+"""
+
+DEFECTS = (
+    # --- at most once -----------------------------------------------------------------------------------------------
+    _defect(
+        "no marker",
+        "a refund whose answer was lost cannot be recognised, and is sent again",
+        ("magento/refunds.py", '"comment": {"comment": request.comment, ', '"comment": {"comment": "Refund", '),
+        caught_by=(
+            _OFFLINE_FAULTS,
+            "magento/test_refunds.py::test_the_tutorial_refund_is_the_recorded_json_and_our_comment",
+        ),
+    ),
+    _defect(
+        "no reconcile",
+        "a lost answer is taken for a refund that did not happen",
+        (
+            "flow/reconcile.py",
+            "memo = memo_with(row.marker, work.magento.read_memos(row.order_entity_id))",
+            "memo = memo_with(row.marker, ())",
+        ),
+        caught_by=(_ONLINE_FAULTS,),
+    ),
+    _defect(
+        "settle too short",
+        "Magento is still working on the call that we gave up, and gets it a second time",
+        ("flow/reconcile.py", "if row.settle_at is None or now < row.settle_at:", "if row.settle_at is None:"),
+        caught_by=(_LATE,),
+    ),
+    _defect(
+        "sent again online",
+        "the gateway may have paid before Magento rolled back, and pays again",
+        ("flow/reconcile.py", "if row.route is Route.ORDER and row.sends < MAX_SENDS:", "if row.sends < MAX_SENDS:"),
+        caught_by=(_ONLINE_FAULTS,),
+    ),
+    _defect(
+        "a server error taken for a refusal",
+        "a 500 after the refund ends as 'refused', and the next event refunds again",
+        (
+            "magento/outcomes.py",
+            'name="server-error",\n        kind=OutcomeKind.UNKNOWN,',
+            'name="server-error",\n        kind=OutcomeKind.NOT_SENT,',
+        ),
+        caught_by=(_ONLINE_FAULTS, "magento/test_outcomes.py::test_everything_else_is_unknown"),
+    ),
+    _defect(
+        "'Could not save' taken for a refusal",
+        "this text comes after the gateway has paid as well as before",
+        (
+            "magento/outcomes.py",
+            'name="could-not-save-online",\n        kind=OutcomeKind.UNKNOWN,',
+            'name="could-not-save-online",\n        kind=OutcomeKind.NOT_SENT,',
+        ),
+        caught_by=(_ONLINE_FAULTS, "magento/test_outcomes.py::test_could_not_save_is_unknown_whatever_the_route"),
+    ),
+    _defect(
+        "no deadline",
+        "a plan is sent on a reading that is minutes old",
+        ("flow/execute.py", "if work.now() > send_by:\n        return None\n", ""),
+        ("flow/execute.py", "may_send=lambda: work.now() <= send_by", "may_send=lambda: True"),
+        caught_by=(f"{_FLOW}test_a_reading_that_went_stale_is_not_sent_on",),
+    ),
+    _defect(
+        "no lease fence",
+        "a worker that was paused for minutes goes on where another has taken over",
+        ("store/claims.py", "if row.fence != claim.fence or row.lease_until is None:", "if False:"),
+        caught_by=(
+            f"{_FLOW}test_a_worker_that_lost_its_lease_sends_nothing",
+            "store/test_inbox.py::test_after_the_lease_another_worker_has_it_and_the_first_may_write_nothing",
+        ),
+    ),
+    _defect(
+        "no slot index",
+        "two refunds of one order are under way at once, which Magento pays twice",
+        (
+            "store/tables.py",
+            'condition=_in(SLOT_STATES), unique=True),\n    _where("uq_refunds_slot_increment"',
+            'condition=_in(SLOT_STATES)),\n    _where("uq_refunds_slot_increment"',
+        ),
+        (
+            "store/migrations/versions/0001_first_schema.py",
+            '["instance", "order_entity_id"],\n        unique=True,',
+            '["instance", "order_entity_id"],\n        unique=False,',
+        ),
+        caught_by=("store/test_refunds.py::test_two_names_of_one_order_meet_when_they_are_bound",),
+    ),
+    _defect(
+        "an unknown refund does not count",
+        "units that may have been paid are planned again",
+        (
+            "core/planning.py",
+            "given = given_back(approved, reading, unsettled, stem=stem)",
+            "given = given_back(approved, reading, (), stem=stem)",
+        ),
+        caught_by=("core/test_planning.py::test_an_unsettled_refund_counts_as_given_back",),
+    ),
+    _defect(
+        "a duplicate is added up",
+        "the same approval said in two events is refunded twice",
+        ("core/given_back.py", "if not markers and approved.memo_answers.get(memo.entity_id) is not True:", "if True:"),
+        caught_by=(
+            "flow/test_refunds.py::test_the_same_return_said_again_in_a_new_event_is_refunded_once",
+            "core/test_planning.py::test_the_second_time_the_difference_is_empty",
+        ),
+    ),
+    _defect(
+        "a refund by hand is not asked about",
+        "staff refunded in the admin, and the event refunds once more",
+        (
+            "core/planning.py",
+            "(_question_foreign(memo.entity_id, memo.increment_id) for memo in _unexplained(draft, matching))",
+            "()",
+        ),
+        caught_by=(
+            "core/test_planning.py::test_a_refund_by_hand_since_the_return_began_is_asked_about_once",
+            "flow/test_refunds.py::test_a_refund_by_hand_is_asked_about_and_the_answer_ends_it",
+        ),
+    ),
+    _defect(
+        "a forgetful database is trusted",
+        "after a restore, refunds that it does not know move money again",
+        ("flow/execute.py", "if not forgotten:", "if True:"),
+        caught_by=(f"{_FLOW}test_a_database_that_forgot_what_it_sent_asks_before_money_moves",),
+    ),
+    # --- never lost -------------------------------------------------------------------------------------------------
+    _defect(
+        "acknowledged before the commit",
+        "the sender forgets an event that a crash then takes with it",
+        ("store/writer.py", _GROUP_RUNS, _GROUP_RUNS + _GROUP_IS_ANSWERED),
+        ("store/writer.py", _GROUP_IS_ANSWERED_AFTER_COMMIT, "            pass\n"),
+        caught_by=("store/test_durability.py::test_every_delivery_acknowledged_before_a_kill_is_there_afterwards",),
+    ),
+    _defect(
+        "the disk is not waited for",
+        "what was acknowledged is lost with the power",
+        ("store/engine.py", '"synchronous = FULL"', '"synchronous = NORMAL"'),
+        caught_by=("store/test_migrate.py::test_every_connection_is_durable_and_patient",),
+    ),
+    # --- money ------------------------------------------------------------------------------------------------------
+    _defect(
+        "float money",
+        "2.005 becomes 2.00, and the memo differs from what was planned",
+        (
+            "core/rounding.py",
+            "return price.quantize(PRECISE, ROUND_HALF_UP).quantize(CENT, ROUND_HALF_UP)",
+            "return Decimal(str(round(float(price), 2))).quantize(CENT)",
+        ),
+        caught_by=("core/test_amounts.py::test_a_fee_is_taken_off_and_a_bonus_added_each_rounded_to_the_cent",),
+    ),
+    _defect(
+        "the rounding rest is dropped",
+        "the odd cent falls on another unit than in Magento",
+        ("core/amounts.py", "self.rest = sign * (exact - rounded)", "self.rest = ZERO"),
+        caught_by=(
+            "core/test_amounts.py::test_the_rest_of_one_lines_rounding_goes_into_the_next_lines",
+            "oracle/test_oracle.py::test_the_planner_and_the_oracle_agree",
+        ),
+    ),
+    _defect(
+        "a fee deducted every time",
+        "the second refund of a return takes the restocking fee again",
+        (
+            "core/planning.py",
+            "outstanding = draft.approved.event.fees - draft.given.fees",
+            "outstanding = draft.approved.event.fees",
+        ),
+        caught_by=(
+            "core/test_planning.py::test_fees_are_deducted_once_from_the_largest_call",
+            "oracle/test_oracle.py::test_the_planner_and_the_oracle_agree",
+        ),
+    ),
+    _defect(
+        "items may be left out",
+        "a request without lines refunds everything that is left",
+        ("core/plan.py", "if not self.items or any(item.qty <= 0 for item in self.items):", "if False:"),
+        caught_by=("core/test_plan.py::test_a_request_that_magento_would_misread_cannot_be_built",),
+    ),
+    _defect(
+        "shipping left out when it is zero",
+        "all remaining shipping goes back with the first unit",
+        (
+            "magento/refunds.py",
+            "    if request.return_to_stock:\n",
+            (
+                "    if not request.shipping_amount:\n"
+                '        del arguments["shipping_amount"]\n'
+                "    if request.return_to_stock:\n"
+            ),
+        ),
+        caught_by=(
+            "magento/test_refunds.py::test_the_tutorial_refund_is_the_recorded_json_and_our_comment",
+            "flow/test_refunds.py::test_an_approved_return_becomes_exactly_one_call_and_one_memo",
+        ),
+    ),
+    _defect(
+        "isOnline forgotten",
+        "the memo is booked, and the customer never gets the money",
+        ("magento/refunds.py", 'body["isOnline"] = True', 'body["isonline"] = True'),
+        caught_by=(
+            "magento/test_refunds.py::test_only_the_invoice_route_asks_for_money_to_move",
+            "flow/test_refunds.py::test_the_clean_online_case_takes_three_reads_one_refund_and_one_mail",
+        ),
+    ),
+    _defect(
+        "the invoice's own money is not looked at",
+        "one invoice pays back what another took",
+        (
+            "core/planning.py",
+            '        if total > left:\n            text = f"invoice',
+            '        if False:\n            text = f"invoice',
+        ),
+        caught_by=("core/test_planning.py::test_an_invoice_is_never_asked_for_more_money_than_it_holds",),
+    ),
+    _defect(
+        "the receipt is not compared",
+        "Magento gave less than was asked, and the return is shown as done",
+        (
+            "flow/confirm.py",
+            "differences = compare(row.request, predicted, memo)",
+            "differences = compare(row.request, predicted, memo)[:0]",
+        ),
+        caught_by=(f"{_FLOW}test_a_memo_that_is_not_what_was_asked_is_shown_with_both_sides",),
+    ),
+    # --- stock and people -------------------------------------------------------------------------------------------
+    _defect(
+        "the marker's stock letter is lost",
+        "damaged units count as restocked ones, and the other half is never given back",
+        ("core/marker.py", "{'R' if self.restocks else 'N'}", "R"),
+        caught_by=("core/test_marker.py::test_a_marker_says_part_and_whether_it_restocks",),
+    ),
+    _defect(
+        "an unknown disposition is restocked",
+        "broken goods are sold again",
+        ("core/stock_policy.py", "return disposition.strip().lower() in restock", 'return disposition != "damaged"'),
+        caught_by=("core/test_planning.py::test_a_disposition_nobody_configured_never_goes_back_to_stock",),
+    ),
+    _defect(
+        "mailed again with every send",
+        "the customer reads of three refunds and gets one",
+        ("core/planning.py", " and draft.approved.may_notify and not online", " and not online"),
+        caught_by=(f"{_FLOW}test_an_offline_refund_is_sent_at_most_three_times_and_mailed_once",),
+    ),
+    # --- who may ask ------------------------------------------------------------------------------------------------
+    _defect(
+        "a signature compared loosely",
+        "the beginning of a signature is enough to move money",
+        (
+            "sources/base.py",
+            "any([hmac.compare_digest(candidate, signature) for candidate in candidates])",
+            "any([signature.startswith(candidate) for candidate in candidates])",
+        ),
+        caught_by=("sources/test_auth_contract.py::test_a_signature_without_its_last_character_is_refused",),
+    ),
+    _defect(
+        "an old signature is good for ever",
+        "a recorded delivery can be sent again next year",
+        (
+            "sources/auth/standard_webhooks.py",
+            "if abs(age_seconds) > auth.tolerance_seconds:",
+            "if age_seconds < -auth.tolerance_seconds:",
+        ),
+        caught_by=("sources/test_auth_contract.py::test_an_old_or_future_signature_is_refused_where_time_is_signed",),
+    ),
+    _defect(
+        "the id alone is the delivery's key",
+        "an unsigned id lets a second return pass for a redelivery of the first",
+        (
+            "sources/auth/hmac_sha256.py",
+            'return f"{require_id(delivery_id, auth.delivery_id_header)}:{body_hash}"',
+            "return require_id(delivery_id, auth.delivery_id_header)",
+        ),
+        caught_by=("sources/test_hmac_sha256.py::test_an_id_alone_cannot_make_one_delivery_pass_for_another",),
+    ),
+)
