@@ -41,7 +41,10 @@ unit: $(READY)
 conformance: $(READY) ## replay the recordings of a real Magento against the sandbox (REFUNDRY_RECORDINGS=DIR)
 	$(BIN)/python -m tests.conformance $(REFUNDRY_RECORDINGS)
 
-.PHONY: torture
+.PHONY: model torture
+model: $(READY) ## visit every state of the refund protocol, and show how it fails without each of its guards
+	$(BIN)/python -m tests.model
+
 torture: $(READY) ## kill -9 of the real processes, 1,000 times, at random moments (KILLS=50 SEED=7)
 	$(BIN)/python -m tests.torture --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED),)
 
