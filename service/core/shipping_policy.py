@@ -11,6 +11,7 @@ from decimal import Decimal
 from service.core.orders import Order, Reading
 from service.core.plan import Note
 from service.core.policy import ShippingRule, ShippingRuleKind
+from service.core.rounding import to_cent
 from service.core.wording import money, units
 
 ZERO = Decimal(0)
@@ -37,7 +38,7 @@ def choose_shipping(
     """
     method = order.shipping_method or "no shipping method"
     if rule.kind is ShippingRuleKind.PER_UNIT:
-        asked = max(rule.amount * returned_units - given, ZERO)
+        asked = max(to_cent(rule.amount * returned_units) - given, ZERO)
         amount = min(asked, left)
         why = f"{rule.amount} for each of {units(returned_units)} units returned so far"
         why += f", less {money(given)} given before" if given else ""
