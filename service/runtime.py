@@ -16,6 +16,10 @@ from service.store import Store, open_store
 Clock = Callable[[], datetime]
 
 
+def _goes_on() -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runtime:
     settings: Settings
@@ -24,6 +28,8 @@ class Runtime:
     magento: Mapping[str, MagentoClient]
     notifier: Notifier
     clock: Clock
+    #: The process was told to end: what is in flight is finished, and nothing that takes long is begun.
+    is_ending: Callable[[], bool] = _goes_on
 
     def source(self, name: str) -> SourceSettings:
         """The source called `name`; what UnknownSource says is for the operator, senders are told less."""

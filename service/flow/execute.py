@@ -46,7 +46,7 @@ def refund_return(runtime: Runtime, claim: Claim, source: SourceSettings, case: 
     """
     for _ in range(_ROUNDS):
         work = Work(runtime=runtime, claim=claim, source=source, case=runtime.store.returns.case(case.id))
-        ended = confirm_pending(work) or _next_refund(work)
+        ended = _handed_back(work) or confirm_pending(work) or _next_refund(work)
         if ended is not None:
             return ended
     return Ended.needs_person("going-in-circles", f"{_ROUNDS} refunds were planned and the return is still not settled")
@@ -68,7 +68,14 @@ def _next_refund(work: Work) -> Ended | None:
     planned = _read_and_plan(work, row)
     if planned is None:
         return None
-    return _held_back(work, planned) or _send(work, planned)
+    return _held_back(work, planned) or _handed_back(work) or _send(work, planned)
+
+
+def _handed_back(work: Work) -> Ended | None:
+    """For the next worker, at once, where this one was told to end: a call may take longer than it is given."""
+    if not work.runtime.is_ending():
+        return None
+    return Ended.waiting("handed-back", "its worker was told to end; the next one goes on", work.now())
 
 
 def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
@@ -220,7 +227,7 @@ def _send(work: Work, planned: _Planned) -> Ended | None:
     now = work.now()
     if outcome.kind is OutcomeKind.DONE and outcome.memo_id is not None:
         work.mark_done(planned.row, outcome.memo_id, stock_proven=True)
-        return confirm_pending(work) or _finished(work, planned)
+        return _handed_back(work) or confirm_pending(work) or _finished(work, planned)
     if outcome.kind is OutcomeKind.REFUSED:
         refunds.mark_refused(claim, planned.row.id, now, outcome.message)
         return Ended.needs_person("refused", f"Magento refused: {outcome.message}")

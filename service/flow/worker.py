@@ -1,8 +1,8 @@
 """The worker: claim, process, back off; threads of one process, any number of processes.
 
 A process of its own, never a thread inside gunicorn's workers: those are forked, timed out and restarted with refunds
-in flight. On SIGTERM nothing new is claimed and what is in flight is finished; what cannot be finished in time is found
-by the next worker when the lease ends.
+in flight. On SIGTERM nothing new is claimed, the call in flight is waited for, and what is left of its delivery is
+handed back for the next worker; what cannot even be handed back in time is found by that one when the lease ends.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+from dataclasses import replace
 from types import FrameType
 
 from service.core.lifecycle import DeliveryState
@@ -29,17 +30,17 @@ _TRIES_OF_A_FAULT = 5
 #: While the database cannot be reached: long enough not to storm it, short enough to be back at once.
 _STORE_PAUSE_SECONDS = 2.0
 
-# Beats are written this often; readiness calls a worker dead after several.
-_BEAT_SECONDS = 10.0
+#: Beats are written this often; readiness calls a worker dead after several.
+BEAT_SECONDS = 10.0
 
 
 class Worker:
     """One process's threads. `run` returns after `stop`, with nothing in flight."""
 
     def __init__(self, runtime: Runtime, *, name: str | None = None) -> None:
-        self._runtime = runtime
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
+        self._runtime = replace(runtime, is_ending=self._stopping.is_set)
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
         threads = [
@@ -49,7 +50,7 @@ class Worker:
         _log.info("worker started", extra={"worker": self.name, "threads": len(threads)})
         for thread in threads:
             thread.start()
-        while not self._stopping.wait(_BEAT_SECONDS if self._beat() else _STORE_PAUSE_SECONDS):
+        while not self._stopping.wait(BEAT_SECONDS if self._beat() else _STORE_PAUSE_SECONDS):
             pass
         for thread in threads:
             thread.join()
@@ -127,3 +128,7 @@ def _put_aside(runtime: Runtime, claim: Claim) -> None:
         )
     except (LeaseLost, Conflict) as error:
         _log.warning("left to its lease", extra={"reason": error.message})
+        return
+    if is_hopeless:
+        subject = format_id("delivery", claim.delivery.id)
+        runtime.notifier.needs_person(subject=subject, code="fault", reason=reason)
