@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response
 
 from service.errors import StoreUnavailable
+from service.flow.worker import BEAT_SECONDS
 from service.runtime import Runtime
 from service.store import is_current
 from service.web.context import current_runtime
@@ -24,8 +25,8 @@ blueprint = Blueprint("health", __name__)
 
 _log = logging.getLogger("refundry.web")
 
-#: A worker beats every ten seconds; six missed ones are no hiccup.
-_BEAT_MISSED_AFTER = timedelta(seconds=60)
+#: Six missed beats are no hiccup.
+_BEAT_MISSED_AFTER = timedelta(seconds=6 * BEAT_SECONDS)
 
 #: A delivery whose worker died is taken over after one lease; still there after two, nobody takes it.
 _STUCK_AFTER_LEASES = 2
