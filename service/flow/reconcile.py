@@ -28,17 +28,18 @@ def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
         row = _found_sending(work, row)
     assert row.order_entity_id is not None, "a refund is sent for a known order"
     assert row.marker is not None, "a refund is sent with a marker"
+    # Before the look: its answer may be as old as its question.
+    looked_at = work.now()
     memo = memo_with(row.marker, work.magento.read_memos(row.order_entity_id))
-    now = work.now()
     if memo is not None:
         work.mark_done(row, memo.entity_id, stock_proven=False)
         return None
-    if row.settle_at is None or now < row.settle_at:
+    if row.settle_at is None or looked_at < row.settle_at:
         return Ended.later(
             "unknown", f"not found in Magento yet; settled at {row.settle_at:%H:%M:%S} UTC: {row.reason}"
         )
     if row.route is Route.ORDER and row.sends < MAX_SENDS:
-        refunds.mark_resend(work.claim, row.id, now, "offline, and no memo carries its marker: nothing happened")
+        refunds.mark_resend(work.claim, row.id, work.now(), "offline, and no memo carries its marker: nothing happened")
         return None
     return _ask_a_person(work, row)
 
@@ -61,8 +62,8 @@ def _ask_a_person(work: Work, row: RefundRow) -> Ended:
         code = "unknown-online"
         text = (
             f"{name}: no memo carries {row.marker}, but the gateway may have paid ({row.reason}). Look there for "
-            f"{row.predicted_base_total} {row.base_currency} and say: refundry settle {name} "
-            "--memo N | --paid-no-memo | --not-paid"
+            f"{row.predicted_base_total} {row.base_currency} and say: refundry settle {name} --reason TEXT, with "
+            "--memo N, --paid-no-memo or --not-paid"
         )
     else:
         code = "unknown-offline"
