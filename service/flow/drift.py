@@ -50,8 +50,9 @@ def _look(runtime: Runtime, check: DriftCheck) -> None:
         return
     assert row.order_entity_id is not None, "a refund is sent for a known order"
     try:
-        order = magento.read_order(row.order_entity_id)
+        # The memos first: one that is made between the two reads then makes the order say more than they do, never less.
         memos = magento.read_memos(row.order_entity_id)
+        order = magento.read_order(row.order_entity_id)
     except (MagentoError, NotFound) as error:
         _later(runtime, check, error.message)
         return
