@@ -1,6 +1,6 @@
 """`refundry docs DIR`: the documents that are printed from the code, so that they cannot say anything else.
 
-cli.md from the commands, settings.md from the schemas, lifecycle.md from the states and their moves, routes.md from the
+cli.md from the commands, settings.md from the schemas, lifecycle.md from the states, their moves and the rules of drift, routes.md from the
 decision tables of payments and of Magento's answers. A test compares them with what is committed.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from service.commands.shown import say
+from service.core.drift import DRIFT_RULES
 from service.core.lifecycle import DELIVERY_MOVES, REFUND_MOVES, SLOT_STATES, DeliveryState, RefundState
 from service.core.refund_mode import RULES as PAYMENT_RULES
 from service.core.refund_mode import RefundMode
@@ -106,7 +107,7 @@ def _unwrapped(text: str) -> str:
 
 
 def lifecycle_reference() -> str:
-    """The states of a refund and of a delivery, and every move between them."""
+    """The states of a refund and of a delivery, every move between them, and what may be found afterwards."""
     refund_moves = [(old, new, why) for old, moves in REFUND_MOVES.items() for new, why in moves.items()]
     delivery_moves = [(old, ", ".join(f"`{new}`" for new in moves)) for old, moves in DELIVERY_MOVES.items()]
     slots = ", ".join(f"`{state}`" for state in SLOT_STATES)
@@ -123,6 +124,11 @@ def lifecycle_reference() -> str:
             "",
             *_diagram(RefundState.PLANNED, [(old, new) for old, new, _ in refund_moves]),
             *_markdown_table(("from", "to", "when"), [(f"`{old}`", f"`{new}`", why) for old, new, why in refund_moves]),
+            "## Afterwards",
+            "",
+            "The order of a refund that is done is read again later; what is found then goes to a person.",
+            "",
+            *_markdown_table(("alarm", "means"), [(f"`{rule.code}`", rule.meaning) for rule in DRIFT_RULES]),
             "## A delivery",
             "",
             *_diagram(DeliveryState.RECEIVED, [(old, new) for old, moves in DELIVERY_MOVES.items() for new in moves]),
