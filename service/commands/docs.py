@@ -1,7 +1,8 @@
 """`refundry docs DIR`: the documents that are printed from the code, so that they cannot say anything else.
 
-cli.md from the commands, settings.md from the schemas, lifecycle.md from the states, their moves and the rules of drift, routes.md from the
-decision tables of payments and of Magento's answers. A test compares them with what is committed.
+cli.md from the commands, settings.md from the schemas, lifecycle.md from the states, their moves and the rules of
+drift, routes.md from the decision tables of payments and of Magento's answers. A test compares them with what is
+committed.
 """
 
 from __future__ import annotations
