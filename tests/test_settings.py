@@ -249,7 +249,7 @@ class TestMistakes:
             ("prot = 1", r"prot = \(not shown\): no such setting. Did you mean port\?"),
             ('log_level = "LOUD"', r"log_level = 'LOUD': .*INFO"),
             ("api = 1", r"api = 1: not true or false. Write true or false"),
-            ('database_url = "mysql://x"', r"database_url = \(not shown\): .*postgresql://"),
+            ('database_url = "mysql://x"', r"database_url = 'mysql://x': .*postgresql://"),
             ("poll_seconds = nan", r"poll_seconds = .*Write a number"),
             ("port = = 1", r"service.toml: the file = .*: this is not TOML"),
         ],
@@ -319,13 +319,22 @@ class TestMistakes:
 
     @pytest.mark.parametrize(
         "url",
-        ["shop.example", "ftp://shop.example", "https://", "https://u:pw@shop.example", "https://shop.example/?a=1",
-         "https://shop.example:port", "https://shop.example#x"],
-    )  # fmt: skip
-    def test_an_address_that_is_none_is_told_without_showing_it(self, refused, url):
+        ["https://u:pw@shop.example", "https://shop.example/?a=1", "https://shop.example#x"],
+    )
+    def test_an_address_that_may_hold_a_secret_is_told_without_showing_it(self, refused, url):
         message = refused(store=f'base_url = "{url}"\ntoken_env = "MAGENTO_TOKEN"')
 
-        assert "base_url = (not shown)" in message
+        assert "base_url = (not shown): not an address" in message
+
+    @pytest.mark.parametrize("url", ["shop.example", "ftp://shop.example", "https://", "https://shop.example:port"])
+    def test_an_address_that_is_none_is_told_and_shown(self, refused, url):
+        message = refused(store=f'base_url = "{url}"\ntoken_env = "MAGENTO_TOKEN"')
+
+        assert f"base_url = '{url}': not " in message
+        assert "as https://shop.example" in message
+
+    def test_an_address_that_nobody_wrote_is_missing(self, refused):
+        assert "base_url = (missing)" in refused(store='token_env = "MAGENTO_TOKEN"')
 
     def test_a_source_of_an_unknown_store_is_told_the_known_one(self, refused):
         message = refused(source='store = "mian"\nsecrets_env = ["WAREHOUSE_SECRET"]')
@@ -357,6 +366,27 @@ class TestMistakes:
 
 
 class TestSecrets:
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"store": 'base_url = "https://shop.example"\ntoken_env = "a1b2c3secret"'},
+            {"source": 'store = "main"\nsecrets_env = ["whsec_a1b2c3secret"]'},
+            {"source": 'store = "main"\nsecrets_env = ["whsec_a1b2c3secret+/="]'},
+            {"source": 'store = "main"\nsecrets_env = "a1b2c3secret"'},
+        ],
+    )
+    def test_a_secret_pasted_where_its_name_belongs_is_not_shown(self, refused, files):
+        message = refused(**files)
+
+        assert "a1b2c3secret" not in message
+        assert "_env = (not shown): " in message
+
+    def test_a_secret_pasted_beside_the_current_one_is_not_shown_either(self, configured):
+        loaded = configured(source='store = "main"\nsecrets_env = ["WAREHOUSE_SECRET", "whsec_a1b2c3secret"]')
+
+        shown = {origin.key: origin.value_shown for origin in loaded.origins}["sources.warehouse.secrets_env"]
+        assert "a1b2c3secret" not in shown
+
     @pytest.mark.parametrize(
         ("given", "told"),
         [

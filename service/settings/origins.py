@@ -9,7 +9,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from service.settings.rules import SCHEME_KEYS
-from service.settings.secret_values import SecretPlaces, SecretUnusable
+from service.settings.secret_values import SecretPlaces, SecretUnusable, may_be_a_secret
 from service.settings.shapes import Origin, Secret, Settings
 from service.settings.tables import Place, Table
 
@@ -44,7 +44,7 @@ def _is_idle(table: Table, path: tuple[str, ...], place: Place) -> bool:
 def _value_shown(table: Table, path: tuple[str, ...], places: SecretPlaces) -> str:
     value = table.get(path)
     if path[-1].endswith("_env"):
-        return _names_shown(value, places.read_variable)
+        return _names_shown(value, places.read_variable, may_be_a_secret)
     if path[-1].endswith("_file"):
         return _names_shown(value, places.read_file)
     if path == ("database_url",):
@@ -52,14 +52,16 @@ def _value_shown(table: Table, path: tuple[str, ...], places: SecretPlaces) -> s
     return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _names_shown(value: str | Sequence[str], read: Callable[[str], str]) -> str:
+def _names_shown(
+    value: str | Sequence[str], read: Callable[[str], str], hides: Callable[[str], bool] = lambda _: False
+) -> str:
     """MAGENTO_TOKEN (set, 32 bytes): which place is named, and whether something is there."""
     shown = []
     for name in [value] if isinstance(value, str) else value:
         try:
             shown.append(f"{name} {Secret(read(name))!r}")
         except SecretUnusable:
-            shown.append(f"{name} (missing)")
+            shown.append(f"{'(not shown)' if hides(name) else name} (missing)")
     return ", ".join(shown)
 
 

@@ -126,7 +126,7 @@ def _only(word: str) -> fields.String:
 def _text(expects: str, pattern: str = r"[^\x00-\x1f\x7f]+", *, required: bool = False) -> fields.String:
     return fields.String(
         required=required,
-        validate=[validate.Length(max=500), validate.Regexp(rf"(?:{pattern})\Z")],
+        validate=[validate.Length(max=500), validate.Regexp(rf"(?:{pattern})\Z", error="not written as it must be")],
         metadata={"expects": expects},
     )
 

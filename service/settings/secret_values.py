@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,14 @@ LITERAL_SECRETS: Mapping[str, str] = {
     "secrets": "secrets_env",
 }
 
+#: What may be shown of a name that leads nowhere: one of another shape is a secret in the wrong place, as often as not.
+_CUSTOMARY_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+def may_be_a_secret(variable: object) -> bool:
+    """Whether the "name" of an environment variable could be the secret itself, pasted where its name belongs."""
+    return not (isinstance(variable, str) and _CUSTOMARY_VARIABLE.fullmatch(variable))
+
 
 class SecretUnusable(Exception):
     """Why there is no secret that can be used, and what to do; becomes a SettingsError where file and key are known."""
@@ -47,6 +56,11 @@ class SecretPlaces:
 
     def read_variable(self, name: str) -> str:
         value = self.environ.get(name, "")
+        if not value.strip() and may_be_a_secret(name):
+            raise SecretUnusable(
+                "no environment variable has this name, and it may be the secret itself",
+                "Put the secret into an environment variable and write that one's name here, in capitals",
+            )
         if not value.strip():
             raise SecretUnusable(
                 f"the environment variable {name} is not set", f"Set {name}, or name a file with _file instead"

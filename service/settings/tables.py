@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from service.errors import SettingsError
 from service.settings.schemas import SCHEMAS
-from service.settings.secret_values import LITERAL_SECRETS
+from service.settings.secret_values import LITERAL_SECRETS, may_be_a_secret
 
 Path = tuple[str, ...]
 
@@ -88,10 +88,10 @@ class Table:
         )
 
     def _shown(self, path: Path) -> object:
-        if path[-1] in LITERAL_SECRETS or "url" in path[-1]:
-            return Shown("(not shown)")
         value = self.get(path)
-        return Shown("(missing)") if value is None else value
+        if value is None:
+            return Shown("(missing)")
+        return Shown("(not shown)") if _may_hold_a_secret(path[-1], value) else value
 
     def validate(self, problems: list[SettingsError]) -> dict[str, Any] | None:
         """The content as its schema reads it; None when something was wrong with it."""
@@ -116,6 +116,14 @@ class Table:
                 yield self.problem("no such setting", *path, remedy=_did_you_mean(name, known), value=hidden)
             else:
                 yield self.problem(_as_clause(message), *path, remedy=_remedy(schema, path))
+
+
+def _may_hold_a_secret(key: str, value: object) -> bool:
+    if key in LITERAL_SECRETS:
+        return True
+    if key.endswith("_env"):
+        return any(may_be_a_secret(name) for name in (value if isinstance(value, list) else [value]))
+    return "url" in key and any(mark in str(value) for mark in "@?#")
 
 
 def _flatten(known: Mapping[str, fields.Field[Any]], messages: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
