@@ -16,7 +16,6 @@ from decimal import Decimal
 INVOICE_PAID = 2
 
 #: Order states in which Magento refuses every credit memo (Magento 2.4.6 Order\Validation\CanRefund).
-STATES_WITHOUT_REFUND = ("payment_review", "holded", "canceled", "closed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

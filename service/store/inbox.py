@@ -87,7 +87,6 @@ class Inbox:
         due_at: datetime | None = None,
         reason_code: str = "",
         reason: str = "",
-        return_id: int | None = None,
     ) -> None:
         """Give the delivery back in its next state; `due_at` belongs to WAITING and to nothing else.
 
@@ -111,7 +110,6 @@ class Inbox:
                     wake_asked=False,
                     reason_code=reason_code,
                     reason=reason,
-                    return_id=row.return_id if return_id is None else return_id,
                 )
             )
             note(
@@ -122,7 +120,7 @@ class Inbox:
                 text=reason,
                 data={"reason_code": reason_code, "due_at": due_at},
                 delivery_id=claim.delivery.id,
-                return_id=row.return_id if return_id is None else return_id,
+                return_id=row.return_id,
             )
             if row.wake_asked:
                 wake_delivery(connection, claim.delivery.id, now=now, actor=WORKER)

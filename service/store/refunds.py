@@ -149,7 +149,6 @@ class Refunds:
         now: datetime,
         *,
         stock_proven: bool,
-        memo: object | None = None,
         look_again_at: Sequence[datetime] = (),
     ) -> RefundRow:
         """The memo is known; `stock_proven` is False where it was found rather than answered with a 200.
@@ -157,8 +156,6 @@ class Refunds:
         `look_again_at`: when its order is to be read again for drift.
         """
         values = {**_NO_FLAG, "memo_id": memo_id, "stock_proven": stock_proven, "settle_at": None}
-        if memo is not None:
-            values["memo"] = plain(memo)
         text = f"credit memo {memo_id}"
         with self._database.write() as connection:
             row = self._held(connection, claim, refund_id)
@@ -166,19 +163,15 @@ class Refunds:
             plan_checks(connection, refund_id, look_again_at)
             return read_refund(connection, refund_id)
 
-    def mark_refused(
-        self, claim: Claim, refund_id: int, now: datetime, reason: str, *, reason_code: str = "refused"
-    ) -> RefundRow:
-        values = {"needs_person": True, "reason_code": reason_code, "reason": reason}
+    def mark_refused(self, claim: Claim, refund_id: int, now: datetime, reason: str) -> RefundRow:
+        values = {"needs_person": True, "reason_code": "refused", "reason": reason}
         return self._move(
             claim, refund_id, RefundState.REFUSED, now=now, text=reason, values=values, start=RefundState.SENDING
         )
 
-    def mark_not_sent(
-        self, claim: Claim, refund_id: int, now: datetime, reason: str, *, reason_code: str = "not-sent"
-    ) -> RefundRow:
+    def mark_not_sent(self, claim: Claim, refund_id: int, now: datetime, reason: str) -> RefundRow:
         """The call provably did not arrive, so it does not count as a send."""
-        values = {"sends": refunds.c.sends - 1, "reason_code": reason_code, "reason": reason}
+        values = {"sends": refunds.c.sends - 1, "reason_code": "not-sent", "reason": reason}
         return self._move(
             claim, refund_id, RefundState.PLANNED, now=now, text=reason, values=values, start=RefundState.SENDING
         )

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.core.lifecycle import RefundState
 from service.core.plan import Plan, PlannedRefund, Verdict
-from service.core.returns import OrderReference, ReturnEvent
+from service.core.returns import ReturnEvent
 from service.errors import Conflict, NotFound
 from service.store.claims import hold
 from service.store.clashes import EventClash
@@ -82,25 +82,6 @@ class Returns:
     def case(self, return_id: int) -> ReturnCase:
         with self._database.read() as connection:
             return _case(connection, return_id)
-
-    def find(
-        self,
-        *,
-        return_key: str,
-        namespace: str | None = None,
-        instance: str | None = None,
-        order: OrderReference | None = None,
-    ) -> tuple[ReturnCase, ...]:
-        """Returns that a sender calls `return_key`, oldest first."""
-        conditions = [returns.c.return_key == return_key]
-        if namespace is not None:
-            conditions.append(returns.c.namespace == namespace)
-        if instance is not None:
-            conditions.append(returns.c.instance == instance)
-        if order is not None:
-            conditions.append(returns.c.order_key == str(order))
-        with self._database.read() as connection:
-            return _cases(connection, select(returns.c.id).where(*conditions).order_by(returns.c.id))
 
     def list(
         self,

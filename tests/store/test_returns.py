@@ -120,16 +120,6 @@ def test_a_namespace_stays_what_it_was_at_first_use(store):
     assert store.returns.frozen_namespace("portal", "renamed", at(1)) == "renamed"
 
 
-def test_returns_are_found_by_what_the_sender_calls_them(store, given):
-    first = given.case(given.claim(), event("e1"))
-    other = given.case(given.claim(), event("e2"), instance="other shop")
-
-    assert [case.id for case in store.returns.find(return_key="RMA-1001")] == [first.id, other.id]
-    assert [case.id for case in store.returns.find(return_key="RMA-1001", instance="shop")] == [first.id]
-    assert store.returns.find(return_key="RMA-1001", namespace="portal") == ()
-    assert store.returns.find(return_key="RMA-1001", order=OrderReference(entity_id=264)) == ()
-
-
 def test_a_return_that_is_not_there_is_named(store):
     for look in (
         lambda: store.returns.case(5),
