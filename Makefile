@@ -8,7 +8,7 @@ export REFUNDRY_RECORDINGS
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit conformance predictions docs format lock wheel clean
+.PHONY: help demo test lint types contracts unit conformance predictions simulate docs format lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,11 @@ teeth: $(READY) ## seed every known defect in a copy and see the tests catch it;
 
 mutation: $(READY) ## try every small fault in what decides about money; prints docs/mutation.md (MODULES=FILE …)
 	$(BIN)/python -m tests.mutation $(MODULES) $(if $(MODULES),,--write docs/mutation.md)
+
+simulate: $(READY) ## schedules of chance, every fault and pairs of faults (SECONDS=600 for schedules and for pairs, SEED=0)
+	$(BIN)/python -m tests.simulation run --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+	$(BIN)/python -m tests.simulation matrix
+	$(BIN)/python -m tests.simulation pairs --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 
 docs: $(READY) ## print the documents that are made from the code
 	$(BIN)/refundry docs docs

@@ -1,0 +1,163 @@
+# ruff: noqa: T201 -- what it prints is what it is for
+"""Schedules and faults from the command line: run many, or play one again with its trace.
+
+python -m tests.simulation run --seconds 60        schedules from seed 0 on
+python -m tests.simulation replay 4711             one schedule, step by step
+python -m tests.simulation matrix                  every single fault
+python -m tests.simulation pairs --seconds 600     ordered pairs of faults, in an order of chance
+python -m tests.simulation case 'offline 2.4.1 refund: time-out amid'
+python -m tests.simulation gaps                    what is not tried, and why
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import count, islice
+
+from tests.simulation.boundaries import BOUNDARIES, Fault, inapplicable
+from tests.simulation.history import asks_a_person, check
+from tests.simulation.matrix import OUTSIDE_THE_PROMISE, Case, case_named, pairs, play, singles
+from tests.simulation.report import Tally, faults_of
+from tests.simulation.schedules import story_of
+from tests.simulation.story import Story
+from tests.simulation.trace import hash_of, shown
+from tests.simulation.world import World, open_lab
+
+
+def main() -> int:
+    logging.disable(logging.CRITICAL)  # the product's own log would tell of every fault that was made on purpose
+    arguments = _arguments()
+    return int(arguments.command(arguments))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(required=True)
+    for name, command in (("run", _run), ("matrix", _matrix), ("pairs", _pairs)):
+        many = commands.add_parser(name)
+        many.set_defaults(command=command)
+        many.add_argument("--seconds", type=float, default=None, help="stop after so long")
+        many.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+        many.add_argument("--seed", type=int, default=0, help="the first seed; of pairs, the seed of their order")
+    commands.choices["run"].add_argument("--schedules", type=int, default=None, help="stop after so many")
+    replay = commands.add_parser("replay")
+    replay.add_argument("seed", type=int)
+    replay.set_defaults(command=lambda said: _show(story_of(said.seed)))
+    case = commands.add_parser("case")
+    case.add_argument("name")
+    case.set_defaults(command=lambda said: _show(case_named(said.name).story()))
+    commands.add_parser("gaps").set_defaults(command=_gaps)
+    return parser.parse_args()
+
+
+# --- one --------------------------------------------------------------------------------------------------------------
+
+
+def _show(story: Story) -> int:
+    with open_lab() as lab:
+        world = World(lab, story)
+        world.run()
+        findings = check(world)
+        print(*shown(world), sep="\n")
+        print(f"trace {hash_of(world)}")
+        print(*(findings or ("nothing doubled, lost or stuck",)), sep="\n")
+    return bool(findings)
+
+
+# --- many -------------------------------------------------------------------------------------------------------------
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    ends = None if arguments.schedules is None else arguments.seed + arguments.schedules
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        parts = [
+            pool.submit(_play_seeds, arguments.seed + part, ends, arguments.jobs, arguments.seconds or 60.0)
+            for part in range(arguments.jobs)
+        ]
+        results = [part.result() for part in parts]
+    played = sum(result[0] for result in results)
+    points = sum(result[1] for result in results)
+    people = sum(result[2] for result in results)
+    seconds = sum(result[3] for result in results)
+    failed = [line for result in results for line in result[4]]
+    print(f"{played} schedules, {points / max(played, 1):.0f} scheduling points each, {people} with a question")
+    print(f"{played / max(seconds, 0.001):.1f} schedules per second of one core")
+    print(*failed, sep="\n")
+    return bool(failed) or not played
+
+
+def _play_seeds(first: int, ends: int | None, step: int, seconds: float) -> tuple[int, int, int, float, list[str]]:
+    """Schedules, points, schedules that ask a person, seconds of the processor, and what failed."""
+    logging.disable(logging.CRITICAL)
+    played, points, people, failed = 0, 0, 0, []
+    stops_at = time.monotonic() + seconds
+    with open_lab() as lab:
+        used = time.process_time()
+        for seed in count(first, step):
+            if time.monotonic() > stops_at or (ends is not None and seed >= ends):
+                break
+            world = World(lab, story_of(seed))
+            world.run()
+            played, points, people = played + 1, points + world.scheduler.points, people + asks_a_person(world)
+            findings = check(world)
+            if findings:
+                failed.append(f"{'; '.join(map(str, findings))}\n    python -m tests.simulation replay {seed}")
+        return played, points, people, time.process_time() - used, failed
+
+
+def _matrix(arguments: argparse.Namespace) -> int:
+    return _play_cases(tuple(singles()), arguments)
+
+
+def _pairs(arguments: argparse.Namespace) -> int:
+    every = tuple(pairs(arguments.seed))
+    print(f"{len(every)} ordered pairs")
+    for (first, second), reason in OUTSIDE_THE_PROMISE.items():
+        print(f"  without '{first}' + '{second}': {reason}")
+    return _play_cases(every, arguments)
+
+
+def _play_cases(cases: tuple[Case, ...], arguments: argparse.Namespace) -> int:
+    jobs, tally = arguments.jobs, Tally()
+    share = partial(_play_share, seconds=arguments.seconds)
+    with ProcessPoolExecutor(jobs) as pool:
+        for part in pool.map(share, (tuple(islice(cases, first, None, jobs)) for first in range(jobs))):
+            tally.merge(part)
+    print(*tally.lines(), sep="\n")
+    reasons = faults_of(tally)
+    print(*reasons, sep="\n")
+    return bool(reasons)
+
+
+def _play_share(cases: tuple[Case, ...], *, seconds: float | None) -> Tally:
+    logging.disable(logging.CRITICAL)
+    tally = Tally()
+    stops_at = time.monotonic() + (seconds or float("inf"))
+    with open_lab() as lab:
+        for case in cases:
+            if time.monotonic() > stops_at:
+                break
+            tally.add(play(lab, case))
+    return tally
+
+
+def _gaps(_arguments: argparse.Namespace) -> int:
+    print(*_gap_lines(), sep="\n")
+    return 0
+
+
+def _gap_lines() -> Iterator[str]:
+    yield f"{len(BOUNDARIES)} boundaries × {len(Fault)} faults; not tried:"
+    for strike, reason in inapplicable():
+        yield f"  {strike}: {reason}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
