@@ -15,8 +15,6 @@ from decimal import Decimal
 #: Magento's invoice state 2. An open (1) or cancelled (3) invoice has no money to give back.
 INVOICE_PAID = 2
 
-#: Order states in which Magento refuses every credit memo (Magento 2.4.6 Order\Validation\CanRefund).
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineAmounts:
