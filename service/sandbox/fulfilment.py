@@ -12,24 +12,10 @@ from decimal import Decimal
 from service.sandbox.documents import ZERO, Document, as_stored, cents, number, priced
 from service.sandbox.gateway import is_online
 from service.sandbox.lines import Line, can_invoice, can_ship, default_status, read_lines
-from service.sandbox.memo_draft import shipping_address_id
+from service.sandbox.memo_draft import COPIED_FROM_ITEM, COPIED_FROM_ORDER, shipping_address_id
 from service.sandbox.shop import Shop
 from service.sandbox.totals import RefusedError, find_row_totals_incl_tax
 
-_COPIED_FROM_ORDER = (
-    "base_currency_code",
-    "base_to_global_rate",
-    "base_to_order_rate",
-    "billing_address_id",
-    "discount_description",
-    "global_currency_code",
-    "order_currency_code",
-    "store_currency_code",
-    "store_id",
-    "store_to_base_rate",
-    "store_to_order_rate",
-)
-_COPIED_FROM_ITEM = ("base_price", "base_price_incl_tax", "name", "price", "price_incl_tax", "product_id", "sku")
 _SHARED = ("row_total", "tax_amount", "discount_amount", "discount_tax_compensation_amount")
 _PREFIXES = ("", "base_")
 
@@ -101,7 +87,7 @@ def _choose_qty(line: Line, asked: Mapping[int, Decimal]) -> Decimal:
 
 def _build_invoice(shop: Shop, order: Document, lines: tuple[Line, ...], taken: Mapping[int, Decimal]) -> Document:
     now = shop.timestamp()
-    invoice: Document = {name: order[name] for name in _COPIED_FROM_ORDER if name in order}
+    invoice: Document = {name: order[name] for name in COPIED_FROM_ORDER if name in order}
     invoice |= {
         "entity_id": shop.next_id("invoice"),
         "increment_id": shop.next_increment_id("invoice", int(order.get("store_id", 1))),
@@ -127,7 +113,7 @@ def _build_invoice(shop: Shop, order: Document, lines: tuple[Line, ...], taken: 
 
 
 def _build_item(shop: Shop, line: Line, qty: Decimal, invoice_id: int, incl_tax: tuple[Decimal, Decimal]) -> Document:
-    item: Document = {name: line.document[name] for name in _COPIED_FROM_ITEM if name in line.document}
+    item: Document = {name: line.document[name] for name in COPIED_FROM_ITEM if name in line.document}
     item |= {
         "entity_id": shop.next_id("invoice item"),
         "order_item_id": line.item_id,

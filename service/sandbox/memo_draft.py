@@ -46,7 +46,8 @@ class Reading:
     memos: tuple[Document, ...]
 
 
-_COPIED_FROM_ORDER = (
+#: What invoices and memos alike repeat of their order, and of its items.
+COPIED_FROM_ORDER = (
     "base_currency_code",
     "base_to_global_rate",
     "base_to_order_rate",
@@ -60,7 +61,7 @@ _COPIED_FROM_ORDER = (
     "store_to_order_rate",
 )
 
-_COPIED_FROM_ITEM = (
+COPIED_FROM_ITEM = (
     "base_price",
     "base_price_incl_tax",
     "name",
@@ -101,7 +102,7 @@ def draft_memo(reading: Reading, asked: AskedRefund, quirks: Quirks, *, shipping
 
 
 def _start_memo(order: Document, invoice: Document | None) -> Document:
-    memo: Document = {name: order[name] for name in _COPIED_FROM_ORDER if name in order}
+    memo: Document = {name: order[name] for name in COPIED_FROM_ORDER if name in order}
     memo["order_id"] = order["entity_id"]
     address = shipping_address_id(order)
     if address is not None:
@@ -208,7 +209,7 @@ def _follow_kit(line: Line, asked: Mapping[int, Decimal]) -> Decimal:
 
 def _start_item(line: Line, qty: Decimal) -> MemoLine:
     document: Document = {"base_cost": None}
-    document.update({name: line.document[name] for name in _COPIED_FROM_ITEM if name in line.document})
+    document.update({name: line.document[name] for name in COPIED_FROM_ITEM if name in line.document})
     document["order_item_id"] = line.item_id
     document["qty"] = qty
     if not line.is_dummy:
