@@ -9,8 +9,9 @@ from typing import Any
 
 from service.commands.next_steps import Step, for_delivery, for_refund, for_return
 from service.commands.shown import body_text, fields, moment, table, wrapped
-from service.core.plan import Route
+from service.core.plan import RefundRequest, Route
 from service.core.wording import money
+from service.magento import refund_path
 from service.store import (
     Attempt,
     Delivery,
@@ -23,7 +24,7 @@ from service.store import (
     StoredEvent,
     format_id,
 )
-from service.store.content import plain
+from service.store.content import plain, rebuild
 from service.web.api.in_full import delivery_in_full, refund_in_full, return_in_full
 
 ROUTE_WORDS = {Route.ORDER: "order (offline)", Route.INVOICE: "invoice (online)"}
@@ -61,18 +62,12 @@ def plan_lines(plan: Mapping[str, Any], urls: Sequence[str] = ()) -> Iterator[st
             if question["candidates"]:
                 yield from wrapped("one of: ", "; ".join(question["candidates"]), indent=4)
     for number, refund in enumerate(plan["refunds"], start=1):
-        address = urls[number - 1] if urls else refund_address(refund["request"])
+        address = urls[number - 1] if urls else refund_path(rebuild(RefundRequest, refund["request"]))
         total = money(Decimal(refund["predicted"]["base_grand_total"]), plan["base_currency"])
         yield from ("", f"Call {number} of {len(plan['refunds'])}  a credit memo of {total}", f"  POST {address}")
         yield from (f"  {line}" for line in body_text(refund["body"]).splitlines())
     if plan["refunds"]:
         yield from ("", f"Fingerprint  {plan['fingerprint']}")
-
-
-def refund_address(request: Mapping[str, Any]) -> str:
-    if request["route"] == Route.INVOICE:
-        return f"/V1/invoice/{request['invoice_id']}/refund"
-    return f"/V1/order/{request['order_id']}/refund"
 
 
 def _headline(plan: Mapping[str, Any]) -> str:
