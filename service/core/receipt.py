@@ -15,6 +15,8 @@ from service.core.orders import CreditMemo
 from service.core.plan import PredictedTotals, RefundRequest, Route
 from service.core.wording import money, units
 
+_MARKER = "marker"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
@@ -26,9 +28,15 @@ class Difference:
         return f"{self.what}: asked {self.asked}, the memo says {self.got}"
 
 
-def compare(request: RefundRequest, predicted: PredictedTotals, memo: CreditMemo) -> tuple[Difference, ...]:
-    """Every difference between a request and its memo; empty means that it can be trusted."""
-    return tuple(_differences(request, predicted, memo))
+def compare(
+    request: RefundRequest, predicted: PredictedTotals, memo: CreditMemo, *, was_named_by_person: bool = False
+) -> tuple[Difference, ...]:
+    """Every difference between a request and its memo; empty means that it can be trusted.
+
+    A memo that a person named as the refund's may lack the marker: staff or a gateway's plugin made it.
+    """
+    differences = _differences(request, predicted, memo)
+    return tuple(each for each in differences if not (was_named_by_person and each.what == _MARKER))
 
 
 def _differences(request: RefundRequest, predicted: PredictedTotals, memo: CreditMemo) -> Iterable[Difference]:
@@ -39,7 +47,7 @@ def _differences(request: RefundRequest, predicted: PredictedTotals, memo: Credi
     if request.route is Route.INVOICE and not memo.transaction_id:
         yield Difference(what="gateway transaction", asked="one", got="none: no money may have moved")
     if request.marker not in map(str, markers_of(memo)):
-        yield Difference(what="marker", asked=request.marker, got="not in its comments")
+        yield Difference(what=_MARKER, asked=request.marker, got="not in its comments")
     for item in request.items:
         got = memo.qty_of(item.order_item_id)
         if got != item.qty:

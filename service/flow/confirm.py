@@ -36,7 +36,8 @@ def _confirm(work: Work, row: RefundRow, memo_id: int) -> Ended | None:
     assert row.predicted_total is not None, "a refund is planned with its total"
     memo = _read_made(work, memo_id)
     predicted = PredictedTotals(base_grand_total=row.predicted_base_total, grand_total=row.predicted_total)
-    differences = compare(row.request, predicted, memo)
+    was_named = work.case.memo_answers.get(memo_id) is True
+    differences = compare(row.request, predicted, memo, was_named_by_person=was_named)
     work.store.refunds.save_receipt(row.id, memo, differences, work.now())
     if row.request.route is Route.INVOICE and work.source.policy.notify_customer and not row.email_state:
         _ask_for_email(work, row, memo_id)

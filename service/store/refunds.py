@@ -36,6 +36,7 @@ from service.store.refund_rows import (
     read_refund,
     release_slot,
 )
+from service.store.returns import keep_memo_answer
 from service.store.rows import Attempt, Claim, RefundRow, ReturnCase, SentTotals, Settlement, row_as
 from service.store.tables import attempts, refunds, returns
 
@@ -245,6 +246,9 @@ class Refunds:
                 data={"decision": decision, "memo_id": memo_id},
                 what="refund.settled",
             )
+            if memo_id is not None:
+                # Asked once: a memo that somebody made by hand has no marker to be recognised by.
+                keep_memo_answer(connection, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
             wake_delivery(connection, row.delivery_id, now=now, actor=actor)
             return read_refund(connection, refund_id)
 

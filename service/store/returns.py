@@ -199,16 +199,21 @@ class Returns:
 
     def answer_memo(self, return_id: int, memo_id: int, *, is_this_return: bool, actor: str, now: datetime) -> None:
         """A person says whether a memo without our marker gives back this return; a later answer replaces it."""
-        answer = {"is_this_return": is_this_return, "actor": actor, "at": now}
         with self._database.write() as connection:
-            _lock(connection, return_id)
-            change = update(memo_answers).where(
-                memo_answers.c.return_id == return_id, memo_answers.c.memo_id == memo_id
-            )
-            if connection.execute(change.values(answer)).rowcount == 0:
-                connection.execute(insert(memo_answers).values(return_id=return_id, memo_id=memo_id, **answer))
-            text = f"credit memo {memo_id} is {'this return' if is_this_return else 'something else'}"
-            _note(connection, return_id, now=now, actor=actor, what="memo.answered", text=text)
+            keep_memo_answer(connection, return_id, memo_id, is_this_return=is_this_return, actor=actor, now=now)
+
+
+def keep_memo_answer(
+    connection: Connection, return_id: int, memo_id: int, *, is_this_return: bool, actor: str, now: datetime
+) -> None:
+    """What a person said a memo is, in a transaction of the caller's; a later answer replaces it."""
+    _lock(connection, return_id)
+    answer = {"is_this_return": is_this_return, "actor": actor, "at": now}
+    change = update(memo_answers).where(memo_answers.c.return_id == return_id, memo_answers.c.memo_id == memo_id)
+    if connection.execute(change.values(answer)).rowcount == 0:
+        connection.execute(insert(memo_answers).values(return_id=return_id, memo_id=memo_id, **answer))
+    text = f"credit memo {memo_id} is {'this return' if is_this_return else 'something else'}"
+    _note(connection, return_id, now=now, actor=actor, what="memo.answered", text=text)
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
