@@ -16,8 +16,11 @@ from dataclasses import dataclass
 
 from service.core.orders import CreditMemo
 
+#: What every marker begins with.
+MARKER_START = "RR-"
+
 # Whole tokens only: a marker inside a longer word is somebody else's text.
-_TOKEN = re.compile(r"(?<![A-Z0-9-])(RR-[A-Z2-7]{16})-(\d{2,})([RN])(?![A-Z0-9-])")
+_TOKEN = re.compile(rf"(?<![A-Z0-9-])({MARKER_START}[A-Z2-7]{{16}})-(\d{{2,}})([RN])(?![A-Z0-9-])")
 
 # Long enough to recognise any return number; the comment is for people, and Magento mails none of it.
 _RETURN_ID_SHOWN = 60
@@ -37,7 +40,7 @@ class Marker:
 def stem_of(*, namespace: str, instance: str, order_id: int, return_id: str) -> str:
     """The part of the marker that says which return of which order: 80 bits of SHA-256."""
     said = json.dumps([namespace, instance, order_id, return_id], ensure_ascii=True, separators=(",", ":"))
-    return "RR-" + base64.b32encode(hashlib.sha256(said.encode()).digest())[:16].decode()
+    return MARKER_START + base64.b32encode(hashlib.sha256(said.encode()).digest())[:16].decode()
 
 
 def comment_for(marker: Marker, *, return_id: str, source: str) -> str:

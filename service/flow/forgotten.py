@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from service.core.marker import markers_of, stem_of
+from service.core.marker import MARKER_START, markers_of, stem_of
 from service.core.orders import CreditMemo
 from service.errors import Conflict, MagentoError
 from service.magento import MagentoClient
 from service.runtime import Runtime
 from service.settings import StoreSettings
 from service.store import FoundMarker, Guard, RefundRow
-
-#: What every marker begins with; Magento finds it in its copy of the comment.
-_MARKER_START = "RR-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +107,7 @@ def _search(runtime: Runtime, settings: StoreSettings, actor: str, since: dateti
 
 
 def _read_our_memos(magento: MagentoClient, since: datetime | None) -> tuple[CreditMemo, ...]:
-    return tuple(memo for memo in magento.find_memos(_MARKER_START, since=since) if markers_of(memo))
+    return tuple(memo for memo in magento.find_memos(MARKER_START, since=since) if markers_of(memo))
 
 
 def _found(runtime: Runtime, instance: str, memo: CreditMemo, marker: str, now: datetime) -> FoundMarker:
