@@ -70,3 +70,13 @@ def test_a_memo_is_found_by_its_exact_marker_only():
 
     assert memo_with(marker, [memo]) is memo
     assert memo_with(other_part, [memo]) is None
+
+
+def test_the_stem_of_a_return_with_letters_of_its_own_is_the_same_for_ever():
+    assert stem_of(**{**IDENTITY, "return_id": "Rücksendung-№7"}) == "RR-FU4MOTY37LFOI3U3"
+
+
+def test_a_long_return_number_is_shown_by_its_first_60_characters():
+    marker = Marker(stem=stem_of(**IDENTITY), part=1, restocks=True)
+
+    assert comment_for(marker, return_id="R" * 61, source="warehouse") == f"Return {'R' * 60} (warehouse) {marker}"

@@ -90,3 +90,19 @@ def test_what_is_left_of_an_approved_plan_is_approved():
     assert a_plan(second).is_approved_by(both.fingerprint())
     assert not both.is_approved_by(a_plan(second).fingerprint())
     assert not both.is_approved_by(None)
+
+
+def test_one_line_without_units_among_good_ones_is_refused():
+    items = (RequestItem(order_item_id=510, qty=Decimal(1)), RequestItem(order_item_id=511, qty=Decimal(0)))
+
+    with pytest.raises(ValueError, match="each with a positive quantity"):
+        RefundRequest(**{**GOOD, "items": items})
+
+
+def test_a_request_knows_its_units_and_whether_it_restocks():
+    items = (RequestItem(order_item_id=510, qty=Decimal(2)), RequestItem(order_item_id=511, qty=Decimal(3)))
+    request = RefundRequest(**{**GOOD, "items": items, "return_to_stock": (510,)})
+
+    assert [request.qty_of(item_id) for item_id in (510, 511, 512)] == [2, 3, 0]
+    assert request.restocks
+    assert not RefundRequest(**GOOD).restocks

@@ -61,3 +61,30 @@ def test_both_sides_are_shown():
     (difference,) = compare(ASKED, PREDICTED, replace(AS_ASKED, invoice_id=316))
 
     assert str(difference) == "invoice: asked 315, the memo says 316"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"invoice_id": None}, "invoice: asked 315, the memo says none"),
+        ({"transaction_id": None}, "gateway transaction: asked one, the memo says none: no money may have moved"),
+        ({"order_id": 270}, "order: asked 269, the memo says 270"),
+    ],
+    ids=["invoice", "transaction", "order"],
+)
+def test_each_difference_reads_well(change, said):
+    assert [str(difference) for difference in compare(ASKED, PREDICTED, replace(AS_ASKED, **change))] == [said]
+
+
+def test_a_memo_of_an_invoice_is_no_answer_to_a_call_on_the_order():
+    on_order = replace(ASKED, route=Route.ORDER, invoice_id=None)
+
+    assert [str(each) for each in compare(on_order, PREDICTED, AS_ASKED)] == ["invoice: asked none, the memo says 315"]
+
+
+def test_an_extra_amount_is_compared_in_the_books_currency():
+    asked = replace(ASKED, adjustment_positive=Decimal(2))
+    extra = replace(AS_ASKED, base=replace(AS_ASKED.base, adjustment_positive=Decimal(2)))
+
+    assert compare(asked, PREDICTED, extra) == ()
+    assert [each.what for each in compare(asked, PREDICTED, AS_ASKED)] == ["extra amount"]

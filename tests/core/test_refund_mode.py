@@ -1,6 +1,6 @@
 """The decision table: every combination of facts reaches one rule, and every rule is reached."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from itertools import product
 
@@ -65,3 +65,47 @@ def test_a_gateway_capture_is_seen_whatever_the_configuration_says():
     order = an_order(line(BAG, "24-MB01", "34"), payment="banktransfer", base_paid_online=Decimal(34))
 
     assert payment_facts(a_reading(order), PaymentRules(offline=("*",))).captured_online
+
+
+def test_the_table_says_what_each_case_comes_to():
+    assert {rule.name: rule.mode for rule in RULES} == {
+        "method-unknown": RefundMode.REVIEW,
+        "costs-nothing": RefundMode.REVIEW,
+        "nothing-paid": RefundMode.WAIT,
+        "offline-but-captured": RefundMode.REVIEW,
+        "offline": RefundMode.OFFLINE,
+        "no-transaction": RefundMode.REVIEW,
+        "online": RefundMode.ONLINE,
+    }
+
+
+def facts_of(order, *invoices):
+    return payment_facts(a_reading(order, *invoices), PaymentRules(offline=("banktransfer",)))
+
+
+@pytest.mark.parametrize(("captured", "online"), [("0", False), ("0.01", True)])
+def test_one_cent_captured_is_captured(captured, online):
+    order = an_order(line(BAG, "BAG", "34"), base_paid_online=Decimal(captured))
+
+    assert facts_of(order).captured_online is online
+
+
+@pytest.mark.parametrize(("price", "rate", "nothing"), [("0", "1", True), ("1", "1", False), ("0.01", "0.1", False)])
+def test_an_order_costs_nothing_when_the_books_say_so(price, rate, nothing):
+    order = an_order(line(BAG, "BAG", price), rate=rate, currency="EUR")
+    order = replace(order, shown=replace(order.shown, grand_total=Decimal(0)))
+
+    assert facts_of(order).costs_nothing is nothing
+
+
+@pytest.mark.parametrize(("paid", "is_paid"), [("0", False), ("0.50", True)])
+def test_where_invoices_were_not_read_what_was_paid_says_whether_there_is_one(paid, is_paid):
+    order = an_order(line(BAG, "BAG", "34"))
+    order = replace(
+        order,
+        base=replace(order.base, paid=Decimal(paid)),
+        shown=replace(order.shown, paid=Decimal(1) - Decimal(paid)),
+    )
+
+    assert facts_of(order).has_paid_invoice is is_paid
+    assert not facts_of(order, an_invoice(1, {BAG: 1}, order, state=1)).has_paid_invoice
