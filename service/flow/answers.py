@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.core.lifecycle import RefundState
+from service.core.marker import markers_of
 from service.core.orders import Reading
 from service.core.plan import Plan
 from service.core.planning import plan_refunds
@@ -17,7 +18,7 @@ from service.flow.reading import read_around, read_order
 from service.magento import refund_body
 from service.runtime import Runtime
 from service.settings import SourceSettings
-from service.store import RefundRow, Settlement, format_id
+from service.store import RefundRow, ReturnCase, Settlement, format_id
 
 
 def approve(runtime: Runtime, return_id: int, fingerprint: str, actor: str) -> None:
@@ -59,7 +60,11 @@ def acknowledge(runtime: Runtime, refund_id: int, actor: str, text: str) -> Refu
 
 
 def answer_memo(runtime: Runtime, return_id: int, memo_id: int, actor: str, *, is_this_return: bool) -> None:
-    """Say whether somebody else's credit memo gave back this very return."""
+    """Say whether somebody else's credit memo gave back this very return; BadRequest for one that nobody asked about.
+
+    An answer about another number would lie in wait for the memo that gets it one day.
+    """
+    _check_memo(runtime, runtime.store.returns.case(return_id), memo_id)
     now = runtime.clock()
     runtime.store.returns.answer_memo(return_id, memo_id, is_this_return=is_this_return, actor=_named(actor), now=now)
     runtime.store.inbox.wake(return_id=return_id, now=now, actor=actor)
@@ -110,6 +115,21 @@ def dry_run(runtime: Runtime, source: SourceSettings, event: ReturnEvent) -> Dry
         urls=tuple(magento.refund_url(request) for request in requests),
         bodies=tuple(refund_body(request) for request in requests),
     )
+
+
+def _check_memo(runtime: Runtime, case: ReturnCase, memo_id: int) -> None:
+    order_id = case.order_entity_id
+    memos = runtime.magento[case.store].read_memos(order_id) if order_id is not None else ()
+    memo = next((memo for memo in memos if memo.entity_id == memo_id), None)
+    if memo is None:
+        numbers = ", ".join(f"{memo.entity_id} (number {memo.increment_id})" for memo in memos) or "none yet"
+        raise BadRequest(
+            f"the order of {format_id('return', case.id)} has no credit memo with the entity id {memo_id}; "
+            f"it has: {numbers}",
+            memo_id=memo_id,
+        )
+    if markers_of(memo):
+        raise BadRequest(f"credit memo {memo_id} carries the marker of a refund of ours: whose it is, is known already")
 
 
 def _named(actor: str) -> str:

@@ -135,13 +135,26 @@ def test_nothing_to_reconcile_is_said(desk):
 
 
 def test_somebody_elses_memo_is_answered_about(desk):
+    memo_id = desk.refund_by_hand(order_id=1, item_id=1)
     desk.deliver()
     desk.work()
 
-    result = desk.json("answer", "ret_1", "--memo", "5", "--something-else", "--actor", "ann")
+    result = desk.json("answer", "ret_1", "--memo", str(memo_id), "--something-else", "--actor", "ann")
 
-    assert result == {"return": "ret_1", "memo_id": 5, "is_this_return": False}
-    assert desk.json("show", "ret_1")["memo_answers"] == {"5": False}
+    assert result == {"return": "ret_1", "memo_id": memo_id, "is_this_return": False}
+    assert desk.json("show", "ret_1")["memo_answers"] == {str(memo_id): False}
+
+
+def test_a_memo_that_the_order_does_not_have_is_not_answered_about(desk):
+    memo_id = desk.refund_by_hand(order_id=2, item_id=10)
+    desk.deliver()
+    desk.work()
+
+    result = desk.run("answer", "ret_1", "--memo", str(memo_id), "--this-return", "--actor", "ann")
+
+    assert result.exit_code == 1
+    assert "has no credit memo with the entity id" in result.output
+    assert desk.json("show", "ret_1")["memo_answers"] == {}
 
 
 def test_a_stop_holds_every_refund_until_go(desk):

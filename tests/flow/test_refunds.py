@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from service.core.lifecycle import DeliveryState, RefundState
+from service.errors import BadRequest
 from service.flow import answers
 from service.settings import Caps
 from tests.flow.world import MONDAY, World, dollars
@@ -214,6 +215,17 @@ def test_the_order_is_free_again_after_a_question(world):
     world.work()
 
     assert len(world.posts()) == 1
+
+
+def test_an_answer_about_a_memo_that_nobody_asked_about_is_refused(world):
+    received = world.say(ONLINE, ("24-MB01", 1))
+    world.work()
+    (ours,) = world.memos(ONLINE)
+    return_id = world.delivery(received).return_id
+
+    for memo_id, told in ((999, "it has: 1 "), (ours["entity_id"], "known already")):
+        with pytest.raises(BadRequest, match=told):
+            answers.answer_memo(world.runtime, return_id, memo_id, "anna", is_this_return=True)
 
 
 def test_a_refund_by_hand_is_asked_about_and_the_answer_ends_it(world):
