@@ -256,9 +256,7 @@ class Protocol:
         elif row.state is RefundState.SENDING:
             after = row._replace(**mine)
             text = "finds a call without an answer"
-            yield self._went(
-                state, index, worker, Pc.LOOK, row.is_settled, row=after, to=RefundState.UNKNOWN, text=text
-            )
+            yield self._went(state, index, worker, Pc.LOOK, False, row=after, to=RefundState.UNKNOWN, text=text)
         else:
             text = "comes back to an unknown outcome"
             yield self._went(state, index, worker, Pc.LOOK, row.is_settled, row=row._replace(**mine), text=text)
@@ -443,8 +441,8 @@ class Protocol:
                 yield _machine("the send deadline of a reading passes", late)
         is_call_possible = state.stages or any(worker.pc is Pc.POST and worker.is_fresh for worker in state.workers)
         for slot, row in enumerate(state.rows):
-            is_open = row is not None and row.state in {RefundState.SENDING, RefundState.UNKNOWN}
-            if row is not None and is_open and not row.is_settled and not is_call_possible:
+            is_unknown = row is not None and row.state is RefundState.UNKNOWN
+            if row is not None and is_unknown and not row.is_settled and not is_call_possible:
                 settled = state._replace(rows=_put(state.rows, slot, row._replace(is_settled=True)))
                 yield _machine("settle_seconds have passed", settled)
 
