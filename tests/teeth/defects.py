@@ -72,7 +72,7 @@ DEFECTS = (
     _defect(
         "settle too short",
         "Magento is still working on the call that we gave up, and gets it a second time",
-        ("flow/reconcile.py", "if row.settle_at is None or now < row.settle_at:", "if row.settle_at is None:"),
+        ("flow/reconcile.py", "if row.settle_at is None or looked_at < row.settle_at:", "if row.settle_at is None:"),
         caught_by=(_LATE,),
     ),
     _defect(
@@ -264,8 +264,8 @@ DEFECTS = (
         "Magento gave less than was asked, and the return is shown as done",
         (
             "flow/confirm.py",
-            "differences = compare(row.request, predicted, memo)",
-            "differences = compare(row.request, predicted, memo)[:0]",
+            "compare(row.request, predicted, memo, was_named_by_person=was_named)",
+            "compare(row.request, predicted, memo, was_named_by_person=was_named)[:0]",
         ),
         caught_by=(f"{_FLOW}test_a_memo_that_is_not_what_was_asked_is_shown_with_both_sides",),
     ),
