@@ -50,7 +50,7 @@ def _look(runtime: Runtime, check: DriftCheck) -> None:
         return
     assert row.order_entity_id is not None, "a refund is sent for a known order"
     try:
-        # The memos first: one that is made between the two reads then makes the order say more than they do, never less.
+        # The memos first: one that is made between the two reads makes the order say more than they do, never less.
         memos = magento.read_memos(row.order_entity_id)
         order = magento.read_order(row.order_entity_id)
     except (MagentoError, NotFound) as error:

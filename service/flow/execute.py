@@ -209,14 +209,15 @@ def _over_cap(work: Work, plan: Plan) -> Ended | None:
 
 
 def _send(work: Work, planned: _Planned) -> Ended | None:
-    """Steps 3 to 6. None: it is done, or the reading went stale; go round again."""
+    """Steps 3 to 6. None: it is done; go round again for what is left."""
     refunds, settings = work.store.refunds, work.settings
     request = planned.plan.refunds[0].request
     send_by = planned.read_at + timedelta(seconds=settings.send_deadline_seconds)
     lease_seconds = settings.refund_read_timeout_seconds + settings.send_deadline_seconds + _AFTER_CALL_SECONDS
     claim = work.store.inbox.extend(work.claim, work.now(), lease_seconds)
     if work.now() > send_by:
-        return None
+        seconds = settings.send_deadline_seconds
+        return Ended.later("store-slow", f"reading the order took more than {seconds} s, too old a plan to be sent")
 
     attempt_id = refunds.mark_sending(
         claim, planned.row.id, work.now(), refund_path(request), before=_order_before(planned)

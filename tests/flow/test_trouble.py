@@ -68,6 +68,22 @@ def test_a_store_that_says_when_to_come_back_is_not_asked_before(world, where):
     assert world.delivery(received).due_at >= MONDAY + timedelta(seconds=1200)
 
 
+@pytest.mark.parametrize("order", [OFFLINE, ONLINE], ids=["offline", "online"])
+def test_a_store_too_slow_to_be_acted_on_is_waited_for_and_nobody_is_asked(world, order):
+    """Each reading is older than it may be by the time the plan stands; an hour later the store is well again."""
+    world.fault("GET * latency seconds=11")
+    received = say_offline(world) if order == OFFLINE else say_online(world)
+    world.work_until_idle(at_most_seconds=3600)
+    waited, posts = world.state(received), world.posts()
+    world.faults.lift()
+
+    world.work_until_idle()
+
+    assert (waited, posts) == ((WAITING, "store-slow"), [])
+    assert world.state(received) == (DONE, "refunded")
+    assert world.people.told == []
+
+
 def test_maintenance_that_begins_between_reading_and_call_is_settled_by_looking(world):
     world.fault("POST */refund maintenance times=1")
     received = say_offline(world)
