@@ -89,7 +89,8 @@ class AdminToken:
     def _fetch(self) -> str:
         if self._refusal is not None:
             error, at = self._refusal
-            if self._now() - at < _PAUSE_AFTER_REFUSED_LOGIN:
+            # A clock that was put back says nothing about how long ago it was, and would make the pause much longer.
+            if timedelta(0) <= self._now() - at < _PAUSE_AFTER_REFUSED_LOGIN:
                 raise MagentoUnauthorized(f"{error.message} (not asked again, so that the account is not locked)")
         try:
             self._token = self._log_in()

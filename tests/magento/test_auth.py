@@ -177,6 +177,24 @@ def test_a_refused_sign_in_is_not_tried_again_until_the_account_is_safe():
     assert tries == [NOW, NOW + timedelta(minutes=15)]
 
 
+def test_a_clock_that_was_put_back_does_not_keep_a_refused_sign_in_from_being_tried_again():
+    # The pair "sign in: 400 + record: clock an hour back" of the fault matrix ended with a person.
+    clock, answers = [NOW], [MagentoUnauthorized("The account sign-in was incorrect"), "token"]
+
+    def log_in():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    token = AdminToken(log_in, now=lambda: clock[0])
+    with pytest.raises(MagentoUnauthorized):
+        token.credentials()
+    clock[0] = NOW - timedelta(hours=1)
+
+    assert token.credentials().token == "token"
+
+
 def test_a_store_that_is_down_at_sign_in_is_unavailable_and_asked_again():
     with running(lambda _: Reply(status=503, content_type="text/html")) as store:
         client = MagentoClient(settings_for(store.url, auth=ADMIN))
