@@ -84,6 +84,10 @@ class Worker:
                 _log.warning("database not available", extra={"worker": name, "reason": error.message})
                 self._stopping.wait(_STORE_PAUSE_SECONDS)
                 continue
+            except Exception:  # noqa: BLE001 -- without its threads a worker would go on to say that it is alive
+                _log.exception("fault while looking for work", extra={"worker": name})
+                self._stopping.wait(_STORE_PAUSE_SECONDS)
+                continue
             if not worked:
                 self._stopping.wait(self._runtime.settings.service.poll_seconds)
 

@@ -281,6 +281,38 @@ def test_a_poison_delivery_goes_to_a_person_and_holds_up_nobody(world):
     assert world.paid_back(ONLINE) == []
 
 
+def test_a_row_that_cannot_be_read_does_not_end_the_threads_that_meet_it(world):
+    received = say_offline(world)
+    store = world.runtime.store
+    inbox = StumblingInbox(store.inbox, times=quick(world.runtime).settings.service.worker_threads)
+    worker = Worker(quick(replace(world.runtime, store=replace(store, inbox=inbox))))
+    running = threading.Thread(target=worker.run)
+    running.start()
+
+    wait_until(lambda: world.state(received)[0] is DONE)
+    worker.stop()
+    running.join(10)
+
+    assert inbox.times == 0
+    assert not running.is_alive()
+
+
+class StumblingInbox:
+    """The real inbox, whose next claims meet a row that a later version or a hand on the database wrote."""
+
+    def __init__(self, inbox, *, times):
+        self._inbox, self.times = inbox, times
+
+    def __getattr__(self, name):
+        return getattr(self._inbox, name)
+
+    def claim(self, *arguments):
+        if self.times:
+            self.times -= 1
+            raise ValueError("'unheard-of' is not a valid DeliveryState")
+        return self._inbox.claim(*arguments)
+
+
 def spoil(world, order):
     """An order over which this service stumbles: a bug of ours, played by a client that raises what nobody expects."""
     client = world.runtime.magento["main"]
