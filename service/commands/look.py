@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -189,12 +190,23 @@ def _list_deliveries(store: Store, needs_person: bool, state: str | None, limit:
 
 
 def _list_returns(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
-    wanted = DeliveryState.NEEDS_PERSON if needs_person else _state(DeliveryState, state)
-    cases = [(case, store.inbox.delivery(case.event_delivery_id)) for case in store.returns.list(limit=limit)]
-    chosen = [(case, delivery) for case, delivery in cases if wanted in (None, delivery.state)]
+    chosen = list(islice(_returns(store, needs_person=needs_person, state=_state(DeliveryState, state)), limit))
     heads = ("return", "number", "source", "order", "state", "amount", "why")
     rows = [_return_row(case, delivery, store.refunds.of_return(case.id)) for case, delivery in chosen]
     return heads, rows, [{**dump(ReturnShape(), case), "state": delivery.state} for case, delivery in chosen]
+
+
+def _returns(
+    store: Store, *, needs_person: bool, state: DeliveryState | None
+) -> Iterator[tuple[ReturnCase, DeliverySummary]]:
+    """Page by page: the store cannot look for a return by its delivery's state, and what needs a person may be old."""
+    before = None
+    while cases := store.returns.list(needs_person=needs_person or None, before=before):
+        for case in cases:
+            delivery = store.inbox.delivery(case.event_delivery_id)
+            if state in (None, delivery.state):
+                yield case, delivery
+        before = cases[-1].id
 
 
 def _list_refunds(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001

@@ -187,6 +187,15 @@ def test_lists_are_short_and_filtered(desk):
     assert "22.00 USD" in desk.run("list").stdout
 
 
+@pytest.mark.parametrize("filters", [("--needs-person",), ("--state", "needs-person")])
+def test_a_limit_counts_what_is_asked_for_and_not_what_is_newer(desk, filters):
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000111", return_id="RMA-1", event_id="evt_1")
+    desk.deliver(return_id="RMA-2", event_id="evt_2")
+    desk.work()
+
+    assert [each["id"] for each in desk.json("list", "returns", *filters, "--limit", "1")["returns"]] == ["ret_1"]
+
+
 def test_what_needs_a_person_includes_what_could_not_be_read(desk):
     desk.deliver()
     desk.deliver(("24-MB01", "one", "sellable"), return_id="RMA-2", event_id="evt_2")
