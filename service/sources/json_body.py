@@ -41,8 +41,14 @@ def read_json_object(raw: bytes, limits: Limits) -> dict[str, Any]:
     except InvalidOperation as error:
         raise _unreadable("a number's exponent is out of range", "Write amounts as decimal strings") from error
     if not isinstance(body, dict):
-        raise _unreadable(f"the body is a JSON {type(body).__name__}, not an object", "Send one event as a JSON object")
+        raise _unreadable(f"the body is {_kind(body)}, not an object", "Send one event as a JSON object")
     return body
+
+
+def _kind(body: object) -> str:
+    """What JSON calls it; `bool` before `int`, which Python takes it for."""
+    kinds = {list: "an array", str: "a string", bool: "true or false", int: "a number", Decimal: "a number"}
+    return next((name for kind, name in kinds.items() if isinstance(body, kind)), "null")
 
 
 def _check_depth(raw: bytes, most: int) -> None:
