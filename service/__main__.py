@@ -57,7 +57,8 @@ class _Refundry(click.Group):
             if ctx.params["debug"]:
                 raise
             raise _Failed(error.message) from error
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
+            # A reader that has seen enough, as in `refundry list | head`, is no fault: click ends without a word.
             raise
         except Exception as error:
             if ctx.params["debug"]:

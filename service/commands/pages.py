@@ -27,6 +27,9 @@ from service.store import (
 from service.store.content import plain, rebuild
 from service.web.api.in_full import delivery_in_full, refund_in_full, return_in_full
 
+#: Of a delivery's body: more would push what matters out of the window.
+_BODY_SHOWN = 4000
+
 ROUTE_WORDS = {Route.ORDER: "order (offline)", Route.INVOICE: "invoice (online)"}
 
 
@@ -91,6 +94,7 @@ def _delivery_page(store: Store, delivery: Delivery) -> Page:
     steps = for_delivery(delivery)
     name = format_id("delivery", delivery.id)
     body = delivery.body.decode("utf-8", "replace")
+    more = f"… {len(body)} characters in all; with --json: every one" if len(body) > _BODY_SHOWN else ""
     lines = [
         f"Delivery {name}  {delivery.state}",
         "",
@@ -108,7 +112,7 @@ def _delivery_page(store: Store, delivery: Delivery) -> Page:
             ],
             indent=2,
         ),
-        *_section("What was said", body.splitlines()),
+        *_section("What was said", [*body[:_BODY_SHOWN].splitlines(), *([more] if more else [])]),
         *_journal(journal),
         *_steps(steps),
     ]

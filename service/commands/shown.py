@@ -22,10 +22,18 @@ _LEAST_TEXT_WIDTH = 24
 #: Lines longer than this are hard to read, however wide the window is.
 _WIDEST = 140
 
+#: What Python does not call printable and terminals show as a space.
+_SPACES = "\t\u00a0\u202f\u3000"
+
 
 def say(*lines: str) -> None:
     for line in lines:
-        click.echo(line)
+        click.echo("\n".join(map(readable, line.split("\n"))))
+
+
+def readable(text: str) -> str:
+    """`text` without what a terminal would obey: a sender's bytes may hold escapes, or turn the line round."""
+    return "".join(char if char.isprintable() or char in _SPACES else repr(char)[1:-1] for char in text)
 
 
 def say_json(value: object) -> None:
@@ -78,4 +86,5 @@ def body_text(body: Any) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return moment(value)
-    return "" if value is None else str(value)
+    # A line feed would end the row.
+    return "" if value is None else readable(str(value).replace("\n", " "))

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
-from service.commands.shown import fields, moment, table
+import pytest
+
+from service.commands.shown import fields, moment, readable, table
 
 
 def test_columns_line_up():
@@ -27,6 +29,23 @@ def test_every_word_of_a_long_text_is_shown():
 
 def test_an_empty_cell_leaves_its_column_blank():
     assert list(table(("a", "b", "c"), [(None, "", "x")], width=80))[1] == "      x"
+
+
+def test_a_line_feed_in_a_cell_does_not_end_its_row():
+    assert list(table(("name", "may"), [("a\nb", "read")], width=80)) == ["NAME  MAY", "a b   read"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ("5\u202e00.1", "5\\u202e00.1"),
+        ("Grüße 大 😀\tx\u00a0y", "Grüße 大 😀\tx\u00a0y"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_as_what_it_is(said, shown):
+    assert readable(said) == shown
 
 
 def test_fields_without_a_value_are_left_out():
