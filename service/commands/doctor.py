@@ -147,6 +147,9 @@ def _check_database(settings: Settings, clock: Callable[[], datetime]) -> Iterat
         for switch in store.switches.all():
             said = f"refunds for {switch.scope} were stopped by {switch.actor}: {switch.reason or 'no reason given'}"
             yield _warn("switches", said, f"Let them run: refundry go {switch.scope}")
+        for guard in store.guards.all():
+            remedy = "refundry reconcile, compare with the gateway, then refundry reconcile --accept"
+            yield _warn("guard", f"online refunds of {guard.instance} wait: {guard.reason}", remedy)
     except RefundryError as error:
         yield _fail("database", error.message, "See database_url")
     finally:

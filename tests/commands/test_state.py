@@ -1,5 +1,6 @@
 """A copy of the state and its return, what Magento knows beside it, and alarms that were seen to."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -58,7 +59,7 @@ def test_a_copy_over_a_file_is_refused(desk, tmp_path):
     assert (tmp_path / "copy.db").read_text() == "an older one"
 
 
-def test_postgresql_is_left_to_its_own_tools(desk, tmp_path, monkeypatch):
+def test_postgresql_is_left_to_its_own_tools(desk):
     service = desk.config_dir / "service.toml"
     said = [line for line in service.read_text().splitlines() if not line.startswith("database_url")]
     head = 'database_url = "postgresql://db.example/refundry"\n'
@@ -100,6 +101,15 @@ def test_a_return_that_waits_for_it_shows_the_way_on(desk, tmp_path):
 
     assert steps[:2] == ["refundry reconcile", "refundry reconcile --accept"]
     assert steps[2].startswith("refundry approve ret_2 --fingerprint ")
+
+
+def test_the_doctor_says_that_online_refunds_wait(desk, tmp_path):
+    restored(desk, tmp_path)
+
+    findings = json.loads(desk.run("doctor", "--json").stdout)["findings"]
+
+    (guard,) = [each for each in findings if each["about"] == "guard"]
+    assert (guard["level"], "known to Magento alone" in guard["found"]) == ("warn", True)
 
 
 def test_nothing_is_accepted_that_nobody_listed(desk, tmp_path):
