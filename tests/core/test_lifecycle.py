@@ -37,3 +37,8 @@ def test_every_delivery_can_be_brought_back_by_a_person():
     stuck = [state for state in DeliveryState if DeliveryState.RECEIVED not in DELIVERY_MOVES[state]]
 
     assert stuck == [DeliveryState.RECEIVED, DeliveryState.WAITING]
+
+
+@pytest.mark.parametrize("state", [DeliveryState.RECEIVED, DeliveryState.WAITING])
+def test_a_delivery_that_is_worked_on_may_become_anything_but_new(state):
+    assert set(DELIVERY_MOVES[state]) == set(DeliveryState) - {DeliveryState.RECEIVED}

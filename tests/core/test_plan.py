@@ -106,3 +106,20 @@ def test_a_request_knows_its_units_and_whether_it_restocks():
     assert [request.qty_of(item_id) for item_id in (510, 511, 512)] == [2, 3, 0]
     assert request.restocks
     assert not RefundRequest(**GOOD).restocks
+
+
+def test_a_fingerprint_is_twelve_digits_for_each_refund():
+    request = RefundRequest(**GOOD)
+    totals = PredictedTotals(base_grand_total=Decimal(1), grand_total=Decimal(1))
+    refund = PlannedRefund(request=request, predicted=totals)
+    plan = Plan(
+        return_id="RMA-1001",
+        order_id=269,
+        increment_id="000000264",
+        currency="USD",
+        base_currency="USD",
+        refunds=(refund, refund),
+        verdict=Verdict.REFUND,
+    )
+
+    assert [len(part) for part in plan.fingerprint().split("+")] == [12, 12]

@@ -1,0 +1,18 @@
+"""Faults that change nothing that can be seen, each with the reason; they count neither as noticed nor as survived."""
+
+_SIGN = "both signs turn, and what is carried with them: the sums are the same"
+_TYPE = "read by type checkers only"
+_LAST_CALL = "offline there are two calls at most, and the second's share is the rest"
+
+#: Mutant.name → why no test can tell it from the real thing.
+EQUIVALENT: dict[str, str] = {
+    "service/core/amounts.py:_Sheet.round: -1 if taken_off else 1 → -1 if not taken_off else 1": _SIGN,
+    "service/core/planning.py:_request: any → all": "of a call's items all are restocked or none is",
+    "service/core/planning.py:_refunds: 0 → 1": "the id of a memo that does not exist, which nothing reads",
+    "service/core/planning.py:_with_shipping: len(calls) - 1 → len(calls) + 1": _LAST_CALL,
+    "service/core/marker.py:comment_for: 'ascii' → 'ascii?'": "Python drops the mark from a codec's name",
+    "service/core/marker.py:stem_of: ':' → ':?'": "a JSON list has no colon",
+    "service/sources/auth/standard_webhooks.py:(module): '[0-9]{1,12}' → '[0-9]{1,12}?'": "fullmatch takes all of it",
+    "service/sources/base.py:(module): True → False": _TYPE,
+    "service/sources/base.py:(module): 'Auth_contra' → 'Auth_contra?'": _TYPE,
+}
