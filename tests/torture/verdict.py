@@ -71,8 +71,9 @@ def check_database(file: Path, acknowledged: Mapping[int, str], verdict: Verdict
     if said != "ok":
         verdict.damaged.append(f"integrity_check: {said}")
     for delivery_id, sha256 in acknowledged.items():
-        if stored.get(delivery_id) != sha256:
-            verdict.lost.append(f"{format_id('delivery', delivery_id)} was acknowledged and is not in the database")
+        text = f"{format_id('delivery', delivery_id)} was acknowledged and is not in the database"
+        if stored.get(delivery_id) != sha256 and text not in verdict.lost:
+            verdict.lost.append(text)
 
 
 def count_landed(file: Path) -> Counter[str]:
