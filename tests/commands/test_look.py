@@ -1,6 +1,9 @@
 """plan, show and list: what is said, and that nothing is changed by saying it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -137,6 +140,26 @@ def test_a_delivery_is_shown_with_its_body(desk):
 
     assert '"increment_id": "000000101"' in desk.run("show", name).stdout
     assert json.loads(desk.json("show", name)["body"]["text"])["return"] == {"id": "RMA-1"}
+
+
+def test_a_long_body_is_shown_from_its_beginning_and_whole_as_json(desk):
+    name = desk.deliver(("S" * 9000, "1", "sellable"))
+
+    shown = desk.run("show", name).stdout
+    assert "characters in all; with --json: every one" in shown
+    assert len(shown) < 6000
+    assert "S" * 9000 in desk.json("show", name)["body"]["text"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(desk):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "service", "--config-dir", str(desk.config_dir), "settings"]
+
+    with os.fdopen(write_end, "wb") as closed:
+        ended = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, timeout=30, check=False)
+
+    assert ended.stderr == b""
 
 
 def test_what_needs_a_person_comes_with_the_command_that_helps(desk):
