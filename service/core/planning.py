@@ -59,10 +59,6 @@ class _Call:
     fee: Decimal = ZERO
 
     @property
-    def units(self) -> Decimal:
-        return sum((item.quantity for item in self.items), ZERO)
-
-    @property
     def shipped_units(self) -> Decimal:
         """Units that can have cost shipping."""
         return sum((item.quantity for item in self.items if not item.line.is_virtual), ZERO)

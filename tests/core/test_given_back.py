@@ -75,7 +75,8 @@ def test_a_memo_that_a_person_called_this_returns_counts_and_one_called_somethin
 
     found = given(mine, other, approved=answered)
 
-    assert (found.memos, found.units(TEE), found.next_part) == ((mine,), 1, 1)
+    assert (found.memos, found.restocked, found.not_restocked) == ((mine,), {}, {TEE: 1})
+    assert found.next_part == 1
 
 
 # --- what is left of a line -----------------------------------------------------------------------------------------

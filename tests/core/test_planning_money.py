@@ -120,6 +120,7 @@ def test_a_fee_that_rises_while_something_is_outstanding_is_deducted_from_that()
     plan = plan_for(a_return(came_back("BAG", 2), fees=Decimal("4.50")), after_a_fee("4"))
 
     assert (codes(plan), fees_of(plan)) == ([], [Decimal("0.50")])
+    assert [note.subject for note in plan.notes if note.rule == "fee.deducted"] == ["fees"]
 
 
 def test_a_fee_that_rises_while_something_is_waited_for_is_not_late():
@@ -212,12 +213,13 @@ def test_half_a_dollar_is_worth_sending():
 # --- shipping over several calls ------------------------------------------------------------------------------------
 
 
-def test_offline_each_call_takes_shipping_by_its_units():
-    approved = a_return(came_back("BAG", parts=[a_part(1), a_part(3, "damaged")]))
+@pytest.mark.parametrize(("good", "damaged"), [(1, 3), (3, 1)])
+def test_offline_each_call_takes_shipping_by_its_units(good, damaged):
+    approved = a_return(came_back("BAG", parts=[a_part(good), a_part(damaged, "damaged")]))
 
     plan = plan_for(approved, a_reading(bags(4, shipping="15")), a_policy(shipping="per_unit:1.00"))
 
-    assert shipping_of(plan) == [(None, 1), (None, 3)]
+    assert shipping_of(plan) == [(None, good), (None, damaged)]
 
 
 def test_online_the_invoice_that_charged_the_shipping_gives_it_back():
@@ -250,8 +252,8 @@ def test_shipping_that_the_invoices_do_not_hold_is_a_question(held, asked):
 
 
 def test_per_unit_shipping_of_a_kit_counts_kits_and_not_parts():
-    kit = dynamic_bundle(KIT, "KIT", [("CUP", "4", 3), ("BOX", "6", 1)], 2)
-    approved = a_return(came_back("CUP", 6), came_back("BOX", 2))
+    kit = dynamic_bundle(KIT, "KIT", [("CUP", "4", 3), ("BOX", "6", 2)], 2)
+    approved = a_return(came_back("CUP", 6), came_back("BOX", 4))
 
     plan = plan_for(approved, a_reading(an_order(*kit, shipping="15")), a_policy(shipping="per_unit:1.00"))
 
