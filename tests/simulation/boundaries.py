@@ -132,6 +132,7 @@ class Fault(StrEnum):
     HTML = "a page with 200"
     TRUNCATED = "truncated"
     SLOW = "slower than the lease"
+    PAUSED = "paused past the lease"
     BUSY = "database busy"
     DISK_FULL = "disk full"
     CLOCK_FORWARD = "clock an hour on"
@@ -150,6 +151,7 @@ MEANINGS = {
     Fault.RESET_BEFORE: "the connection breaks; nothing has happened",
     Fault.RESET_AFTER: "the connection breaks; it had happened",
     Fault.SLOW: "it takes longer than the lease and succeeds, while others go on",
+    Fault.PAUSED: "our machine stands still before the first byte until the lease is over, and then sends",
     Fault.BUSY: "no turn to write in time",
     Fault.DISK_FULL: "the transaction cannot be written, or the database not be read",
     Fault.CLOCK_FORWARD: "the clock of all our processes is put on by an hour",
@@ -181,7 +183,7 @@ APPLICABLE: dict[Kind, tuple[Fault, ...]] = {
     Kind.LOOK: (*_CRASHES, Fault.DISK_FULL, Fault.SLOW, *_CLOCKS),
     Kind.READ: _HTTP,
     Kind.SIGN_IN: _HTTP,
-    Kind.REFUND: (*_HTTP, *_AFTER_EFFECT, Fault.TIMEOUT_AMID, Fault.CRASH_AMID),
+    Kind.REFUND: (*_HTTP, *_AFTER_EFFECT, Fault.TIMEOUT_AMID, Fault.CRASH_AMID, Fault.PAUSED),
     Kind.EMAIL: (*_HTTP, *_AFTER_EFFECT),
     Kind.TELL: (*_CRASHES, Fault.SLOW, *_CLOCKS),
 }
@@ -209,6 +211,7 @@ _REASONS: tuple[tuple[tuple[Kind, ...], tuple[Fault, ...], str], ...] = (
         (*_AFTER_EFFECT, Fault.TIMEOUT_AMID, Fault.CRASH_AMID),
         _NOT_HTTP,
     ),
+    (tuple(kind for kind in Kind if kind is not Kind.REFUND), (Fault.PAUSED,), f"as `{Fault.SLOW}`: nothing is sent"),
     ((Kind.LOOK,), (Fault.BUSY,), "readers never wait for writers (WAL)"),
     ((Kind.DOOR, Kind.PURE, Kind.READ, Kind.SIGN_IN, Kind.REFUND, Kind.EMAIL, Kind.TELL), _DATABASE, _NO_DATABASE),
 )

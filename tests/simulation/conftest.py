@@ -1,4 +1,6 @@
-"""One lab per test process: making a database anew takes as long as many schedules."""
+"""One lab per test process, and no log: each fault would be told that was made on purpose."""
+
+import logging
 
 import pytest
 
@@ -9,3 +11,10 @@ from tests.simulation.world import open_lab
 def lab():
     with open_lab() as one:
         yield one
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)

@@ -26,14 +26,12 @@ _AS_IF_SENT = Strike(boundary="sending", fault=Fault.CRASH_AFTER)
 
 #: Two faults together that nobody can promise anything for: (first fault, second fault) → why.
 OUTSIDE_THE_PROMISE = {
-    (
-        Fault.TIMEOUT_AMID,
-        Fault.CLOCK_FORWARD,
-    ): "settle_seconds are over by a clock that was put on while Magento still worked on a call that we gave up",
-    (
-        Fault.CRASH_AMID,
-        Fault.CLOCK_FORWARD,
-    ): "settle_seconds are over by a clock that was put on while Magento still worked on a call of a dead process",
+    (call, Fault.CLOCK_FORWARD): f"settle_seconds are over by a clock that was put on while {why}"
+    for call, why in (
+        (Fault.TIMEOUT_AMID, "Magento still worked on a call that we gave up"),
+        (Fault.CRASH_AMID, "Magento still worked on the call of a process that died"),
+        (Fault.PAUSED, "our own call was still to be sent"),
+    )
 }
 
 

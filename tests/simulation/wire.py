@@ -95,7 +95,7 @@ class SimulatedNetwork(BaseAdapter):
         if fault is Fault.RESET_BEFORE:
             raise _reset(request)
         if fault is Fault.CRASH_AMID:
-            magento.begin(asked, name, goes_on_after_seconds=1)
+            magento.begin(asked, name, goes_on_after_seconds=MAGENTO_WORKS_SECONDS)
             self._process.die()
         if fault is Fault.TIMEOUT_AMID:
             magento.begin(asked, name, goes_on_after_seconds=MAGENTO_WORKS_SECONDS)

@@ -225,7 +225,8 @@ class World:
         if fault in {Fault.CLOCK_FORWARD, Fault.CLOCK_BACK}:
             self._put_clock(_AN_HOUR if fault is Fault.CLOCK_FORWARD else -_AN_HOUR)
             return None
-        if fault is Fault.SLOW and boundary.kind not in {Kind.READ, Kind.SIGN_IN, Kind.REFUND, Kind.EMAIL}:
+        answers_late = fault is Fault.SLOW and boundary.kind in {Kind.READ, Kind.SIGN_IN, Kind.REFUND, Kind.EMAIL}
+        if fault in {Fault.SLOW, Fault.PAUSED} and not answers_late:
             self.wait(self.lease_seconds + 60)
             return None
         return fault
