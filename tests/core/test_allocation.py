@@ -28,7 +28,8 @@ def our_invoice(**more):
 def a_memo_of(invoice_id, *, total="10", shipping="4", shipping_tax="0.30", units=1):
     memo = a_memo(900 + invoice_id, {TEE: units}, total=total, shipping=shipping, invoice_id=invoice_id)
     base = replace(memo.base, shipping_tax=Decimal(shipping_tax))
-    return replace(memo, base=base, shown=replace(base, grand_total=Decimal(99), shipping=Decimal(99)))
+    seen = replace(base, grand_total=Decimal(99), shipping=Decimal(99), shipping_tax=Decimal(99))
+    return replace(memo, base=base, shown=seen)
 
 
 def an_ask(units, *, invoice=OURS):

@@ -45,10 +45,11 @@ def test_what_ships_in_parts_counts_in_units_of_the_kit():
     assert unshipped_units(order, parent, ZERO) == 2
 
 
-def test_what_ships_whole_counts_in_units_of_the_part():
-    order, _, cup, box = kit(kit_shipped=3, parts_shipped=(0, 0))
+@pytest.mark.parametrize(("kits", "cups", "boxes"), [(3, 3, 1), (1, 9, 3)])
+def test_what_ships_whole_counts_in_units_of_the_part(kits, cups, boxes):
+    order, _, cup, box = kit(kit_shipped=kits, parts_shipped=(0, 0))
 
-    assert [unshipped_units(order, part, ZERO) for part in (cup, box)] == [3, 1]
+    assert [unshipped_units(order, part, ZERO) for part in (cup, box)] == [cups, boxes]
 
 
 def test_what_ships_in_parts_is_not_counted_by_the_kit_as_well():

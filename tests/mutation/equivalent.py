@@ -11,6 +11,9 @@ EQUIVALENT: dict[str, str] = {
     "service/core/planning.py:_request: any → all": "of a call's items all are restocked or none is",
     "service/core/planning.py:_refunds: 0 → 1": "the id of a memo that does not exist, which nothing reads",
     "service/core/planning.py:_with_shipping: len(calls) - 1 → len(calls) + 1": _LAST_CALL,
+    "service/core/stock_policy.py:unshipped_units: parent.qty_shipped > 0 → parent.qty_shipped >= 0": (
+        "of no kits shipped no parts are"
+    ),
     "service/core/marker.py:comment_for: 'ascii' → 'ascii?'": "Python drops the mark from a codec's name",
     "service/core/marker.py:stem_of: ':' → ':?'": "a JSON list has no colon",
     "service/sources/auth/standard_webhooks.py:(module): '[0-9]{1,12}' → '[0-9]{1,12}?'": "fullmatch takes all of it",
