@@ -18,6 +18,7 @@ from service.core.returns import ApprovedReturn, OrderReference, ReturnedPart, R
 from tests.core.builders import made
 from tests.oracle.model import BASE, CURRENCIES, SHOWN, Asked
 from tests.oracle.orders import Sold, cents, draw_order
+from tests.oracle.sandbox import SandboxOpinion
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 #: A memo is the exact share of what was left, but for the half cent that its last rounding could not hand on.
@@ -44,11 +45,12 @@ class Outcome:
         self.differences += other.differences
 
 
-def play_orders(seed: int, first: int, count: int) -> Outcome:
-    """Orders `first` to `first + count` of a seed; each can be played again alone."""
+def play_orders(seed: int, first: int, count: int, *, with_sandbox: bool = False) -> Outcome:
+    """Orders `first` to `first + count` of a seed; each can be played again alone, and in the sandbox as well."""
     outcome = Outcome()
     for number in range(first, first + count):
-        _Play(Random(f"{seed}:{number}"), f"--seed {seed} --first {number} --orders 1", outcome).run()
+        play = _Play(Random(f"{seed}:{number}"), f"--seed {seed} --first {number} --orders 1", outcome)
+        play.run(with_sandbox=with_sandbox)
     return outcome
 
 
@@ -59,9 +61,12 @@ class _Play:
         self._reading: Reading = self._sold.reading
         self._paid = cents(self._reading.order.base.paid)
         self._fees = Fraction(0)
+        self._sandbox: SandboxOpinion | None = None
 
-    def run(self) -> None:
+    def run(self, *, with_sandbox: bool) -> None:
         self._outcome.orders += 1
+        if with_sandbox:
+            self._sandbox = SandboxOpinion(self._reading)
         policy = self._draw_policy()
         returns = self._draw_returns()
         for approved in returns:
@@ -155,6 +160,7 @@ class _Play:
             self._outcome.memos += 1
             totals = self._sold.sale.give_back(_asked(refund))
             self._compare(refund, totals)
+            self._ask_sandbox(refund)
             self._reading = made(self._reading, refund)
             for broken in self._broken_promises():
                 self._differ(broken)
@@ -175,6 +181,13 @@ class _Play:
                 abs(off) <= OFF_BY_CENTS and abs(limited) <= limit,
                 f"{refund.request.marker}: {currency} {float(off)} cents off its share, {float(limited)} by its limit",
             )
+
+    def _ask_sandbox(self, refund: PlannedRefund) -> None:
+        if self._sandbox is None:
+            return
+        planned = {BASE: refund.predicted.base_grand_total, SHOWN: refund.predicted.grand_total}
+        said = self._sandbox.give_back(refund.request)
+        self._check(said == planned, f"{refund.request.marker}: {planned} planned, the sandbox says {said}")
 
     def _broken_promises(self) -> Iterator[str]:
         sale = self._sold.sale

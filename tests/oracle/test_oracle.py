@@ -21,6 +21,10 @@ def test_the_planner_and_the_oracle_agree(first):
     assert outcome.asked.total() < ORDERS / 10
 
 
+def test_the_sandbox_says_the_same():
+    assert play_orders(SEED, 0, 150, with_sandbox=True).differences == []
+
+
 def pots(cents):
     return {BASE: Pot(paid=Fraction(cents)), SHOWN: Pot(paid=Fraction(cents))}
 
