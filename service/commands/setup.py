@@ -30,7 +30,7 @@ _STARTING_FILES = {
 _SERVICE_TOML = """\
 # What differs from the defaults; `refundry settings --reference` prints every setting, its default and why.
 
-database_url = "sqlite:///var/refundry.db"   # one machine; PostgreSQL for several
+database_url = "sqlite:///var/refundry.db"   # one file, on this machine
 #host = "127.0.0.1"                          # loopback until a proxy with TLS stands in front
 #port = 8000
 """

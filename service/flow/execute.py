@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from service.core.drift import OrderBefore
 from service.core.lifecycle import DeliveryState, RefundState
@@ -255,6 +256,7 @@ def _finished(work: Work, planned: _Planned) -> Ended | None:
     """Done without another reading where the plan held this one refund only."""
     if len(planned.plan.refunds) > 1:
         return None
-    row = work.store.refunds.row(planned.row.id)
-    total = money(planned.plan.base_total, planned.plan.base_currency)
-    return Ended.done(f"credit memo {row.memo_id}: {total} given back")
+    made = [row for row in work.store.refunds.of_return(work.case.id) if row.memo_id is not None]
+    total = sum((row.predicted_base_total or Decimal(0) for row in made), Decimal(0))
+    memos = ", ".join(str(row.memo_id) for row in made)
+    return Ended.done(f"{money(total, planned.plan.base_currency)} given back (credit memo {memos})")

@@ -6,7 +6,8 @@ and they refuse a database that is not at their version.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import os
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from alembic import command
@@ -29,12 +30,19 @@ def migrate(database_url: str) -> None:
     url = read_url(database_url)
     try:
         if is_sqlite(url):
-            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+            _create_for_us_alone(Path(str(url.database)))
         with _turn(url):
             _refuse_newer(url, _read_version(url))
             _upgrade(url)
     except (sql.DBAPIError, OSError) as error:
         raise _unreachable(url, error) from error
+
+
+def _create_for_us_alone(file: Path) -> None:
+    """An empty file that only this user may read, where there is none: it will hold customers' data."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def is_current(database_url: str) -> bool:

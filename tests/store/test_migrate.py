@@ -132,3 +132,9 @@ def test_the_lock_file_is_for_its_owner_alone(store, tmp_path):
     mode = (tmp_path / "var" / "refundry.db.lock").stat().st_mode
 
     assert stat.S_IMODE(mode) == 0o600
+
+
+def test_the_database_is_readable_by_its_owner_alone(tmp_path):
+    migrate(f"sqlite:///{tmp_path}/refundry.db")
+
+    assert stat.S_IMODE((tmp_path / "refundry.db").stat().st_mode) == 0o600
