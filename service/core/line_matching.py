@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from service.core.given_back import GivenBack, units_left
-from service.core.lines import LineKind, kind_of, parent_of, refund_target, restock_targets, units_per_parent
+from service.core.lines import LineKind, is_dummy, kind_of, parent_of, refund_target, restock_targets, units_per_parent
 from service.core.orders import Order, OrderLine, Reading
 from service.core.plan import Note, Question, RefundRequest
 from service.core.returns import ReturnedPart, ReturnEvent, ReturnLine
@@ -104,6 +104,7 @@ def match_lines(
     for claim in _merged(others):
         _fill(claim, found)
     _fill_fixed_kits(kit_parts, found)
+    _note_excess(found)
     _question_stock(found)
     return Matching(
         outstanding=_merged_outstanding(found.outstanding),
@@ -421,6 +422,16 @@ def _quantity(claim: _Claim) -> Decimal:
 
 
 # --- afterwards -----------------------------------------------------------------------------------------------------
+
+
+def _note_excess(found: _Findings) -> None:
+    """What was given back and is not approved any more: no call could undo it, but somebody should know."""
+    for line in found.order.lines:
+        excess = found.given_restocked.get(line.item_id, ZERO) + found.given_not_restocked.get(line.item_id, ZERO)
+        if excess > 0 and not is_dummy(found.order, line):
+            found.note(
+                "given.more", line.sku, f"{units(excess)} of '{line.sku}' more than is approved now were given back"
+            )
 
 
 def _question_stock(found: _Findings) -> None:

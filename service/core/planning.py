@@ -39,7 +39,7 @@ from service.core.plan import (
 from service.core.policy import Policy
 from service.core.refund_mode import RefundMode, choose_mode, payment_facts
 from service.core.returns import ApprovedReturn
-from service.core.rounding import CENT
+from service.core.rounding import CENT, to_cent
 from service.core.shipping_policy import choose_shipping, shipping_left
 from service.core.wording import money, units
 
@@ -88,7 +88,7 @@ def plan_refunds(
     questions = [*_question_return(draft, matching), *matching.questions]
     waits = list(matching.waits)
     if not questions and not matching.outstanding and not waits:
-        return _plan(draft, Verdict.NOTHING, notes=(*matching.notes, _nothing_left(given)))
+        return _plan(draft, Verdict.NOTHING, notes=(*matching.notes, _nothing_left(draft, matching)))
 
     rule = choose_mode(payment_facts(reading, policy.store.payments))
     because = rule.because.format(method=order.payment_method)
@@ -143,10 +143,13 @@ def _plan(
     )
 
 
-def _nothing_left(given: GivenBack) -> Note:
-    memos = ", ".join(memo.increment_id for memo in given.memos)
-    said = f"everything that was approved has been given back (credit memo {memos})" if memos else "nothing is approved"
-    return Note(rule="plan.nothing_left", subject="return", text=said)
+def _nothing_left(draft: _Draft, matching: Matching) -> Note:
+    if not any(line.quantity > 0 for line in draft.approved.event.lines):
+        return Note(rule="plan.nothing_left", subject="return", text="nothing is approved")
+    memos = ", ".join(memo.increment_id for memo in draft.given.memos)
+    said = "everything that was approved has been given back" + (f" (credit memo {memos})" if memos else "")
+    excess = [note.text for note in matching.notes if note.rule == "given.more"]
+    return Note(rule="plan.nothing_left", subject="return", text="; ".join([said, *excess]))
 
 
 # --- what a person must decide, and what passes by itself -----------------------------------------------------------
@@ -458,7 +461,11 @@ def _question_totals(draft: _Draft, refunds: tuple[PlannedRefund, ...]) -> Itera
             yield Question(code="nothing-to-pay", subject=refund.request.marker, text=text)
     given = max(order.base.refunded, sum((memo.base.grand_total for memo in draft.reading.memos), ZERO))
     total = sum((refund.predicted.base_grand_total for refund in refunds), ZERO)
-    if given + total > order.base.paid:
+    # Magento rounds its counter with every memo, which tells where amounts have four places, and compares to the cent.
+    after = given
+    for refund in refunds:
+        after = to_cent(after + refund.predicted.base_grand_total)
+    if after > to_cent(order.base.paid):
         text = (
             f"{money(total, order.base_currency)} would be given back, and {money(order.base.paid - given)} "
             "of what was paid is left; an adjustment or a refund by hand has used it up"
