@@ -40,6 +40,7 @@ class Worker:
     def __init__(self, runtime: Runtime, *, name: str | None = None) -> None:
         self._stopping = threading.Event()
         self._runtime = replace(runtime, is_ending=self._stopping.is_set)
+        self._looking = threading.Lock()
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
@@ -79,7 +80,7 @@ class Worker:
     def _loop(self, name: str) -> None:
         while not self._stopping.is_set():
             try:
-                worked = work_once(self._runtime, name) or check_once(self._runtime, name)
+                worked = work_once(self._runtime, name) or self._look(name)
             except StoreUnavailable as error:
                 _log.warning("database not available", extra={"worker": name, "reason": error.message})
                 self._stopping.wait(_STORE_PAUSE_SECONDS)
@@ -90,6 +91,15 @@ class Worker:
                 continue
             if not worked:
                 self._stopping.wait(self._runtime.settings.service.poll_seconds)
+
+    def _look(self, name: str) -> bool:
+        """One later look at a time: a store that is slow to read must not take every thread from the deliveries."""
+        if not self._looking.acquire(blocking=False):
+            return False
+        try:
+            return check_once(self._runtime, name)
+        finally:
+            self._looking.release()
 
 
 def work_once(runtime: Runtime, worker: str) -> bool:

@@ -7,9 +7,10 @@ import resource
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 
@@ -205,20 +206,30 @@ def test_a_database_that_fails_at_any_moment_doubles_and_loses_nothing(world, im
 
 def test_a_worker_outlives_a_locked_database(world, impatient):
     received = say_offline(world)
-    worker = Worker(quick(impatient))
     with locked(world):
-        running = threading.Thread(target=worker.run)
-        running.start()
+        worker = ExitStack()
+        worker.enter_context(running(quick(impatient)))
         time.sleep(0.5)
-        was_alive = running.is_alive()
+    with worker:
+        wait_until(lambda: world.state(received)[0] is DONE)
 
-    wait_until(lambda: world.state(received)[0] is DONE)
-    worker.stop()
-    running.join(10)
-
-    assert was_alive
-    assert not running.is_alive()
     assert len(world.memos(OFFLINE)) == 1
+
+
+@contextmanager
+def running(runtime, *held):
+    """A worker's real threads; whatever holds one of them up is let go at the end, so that they end too."""
+    worker = Worker(runtime)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        for each in held:
+            each.set()
+        worker.stop()
+        thread.join(30)
+    assert not thread.is_alive()
 
 
 def quick(runtime):
@@ -285,16 +296,11 @@ def test_a_row_that_cannot_be_read_does_not_end_the_threads_that_meet_it(world):
     received = say_offline(world)
     store = world.runtime.store
     inbox = StumblingInbox(store.inbox, times=quick(world.runtime).settings.service.worker_threads)
-    worker = Worker(quick(replace(world.runtime, store=replace(store, inbox=inbox))))
-    running = threading.Thread(target=worker.run)
-    running.start()
 
-    wait_until(lambda: world.state(received)[0] is DONE)
-    worker.stop()
-    running.join(10)
+    with running(quick(replace(world.runtime, store=replace(store, inbox=inbox)))):
+        wait_until(lambda: world.state(received)[0] is DONE)
 
     assert inbox.times == 0
-    assert not running.is_alive()
 
 
 class StumblingInbox:
@@ -337,25 +343,56 @@ def test_an_order_whose_gateway_hangs_holds_up_no_other_order(world):
     released, arrived = threading.Event(), threading.Event()
     hang(world, ONLINE, arrived, released)
     slow = say_online(world)
-    behind = world.say(ONLINE, (BAG, 1), return_id="RMA-behind")
-    others = [say_offline(world), world.say(TWO_INVOICES, ("24-WG085", 1), return_id="RMA-3")]
-    worker = Worker(quick(world.runtime))
-    running = threading.Thread(target=worker.run)
-    running.start()
-
-    arrived.wait(20)
-    wait_until(lambda: all(world.state(each)[0] is DONE for each in others))
-    while_it_hung = (world.state(slow)[0], world.state(behind)[0])
-    released.set()
-    wait_until(lambda: world.state(slow)[0] is DONE)
-    worker.stop()
-    running.join(20)
+    with running(quick(world.runtime), released):
+        arrived.wait(20)
+        behind = world.say(ONLINE, (BAG, 1), return_id="RMA-behind")
+        others = [say_offline(world), world.say(TWO_INVOICES, ("24-WG085", 1), return_id="RMA-3")]
+        wait_until(lambda: all(world.state(each)[0] is DONE for each in others))
+        while_it_hung = (world.state(slow)[0], world.state(behind)[0])
+        released.set()
+        wait_until(lambda: world.state(slow)[0] is DONE)
     world.work_until_idle()
 
     assert while_it_hung[0] is DeliveryState.RECEIVED
     assert while_it_hung[1] is not DONE
     assert world.state(behind)[0] is DONE
     assert world.paid_back(ONLINE) == dollars(68, 34)
+
+
+def test_looks_at_a_store_that_hangs_leave_a_thread_for_deliveries(world):
+    say_offline(world)
+    say_online(world)
+    world.work()
+    world.clock.advance(300)
+    released, arrived = threading.Event(), threading.Event()
+    hang_reads_of(world, OFFLINE, ONLINE, arrived=arrived, released=released)
+    with running(quick(world.runtime), released):
+        arrived.wait(20)
+        time.sleep(0.3)
+        received = world.say(TWO_INVOICES, ("24-WG085", 1), return_id="RMA-3")
+        wait_until(lambda: world.state(received)[0] is DONE, seconds=10)
+        looked_meanwhile = [world.runtime.store.checks.of(each)[0].looked_at for each in (1, 2)]
+        released.set()
+        wait_until(lambda: all(world.runtime.store.checks.of(each)[0].looked_at for each in (1, 2)))
+
+    assert looked_meanwhile == [None, None]
+    assert world.people.told == []
+
+
+def hang_reads_of(world, *orders, arrived, released):
+    handle = world.sandbox.handle
+    ids = [f"/orders/{world.orders[order]}" for order in orders] + [
+        f"value]={world.orders[order]}&" for order in orders
+    ]
+
+    def slow(request):
+        path = unquote(request.path)
+        if request.method == "GET" and any(each in path for each in ids):
+            arrived.set()
+            released.wait(20)
+        return handle(request)
+
+    world.sandbox.handle = slow
 
 
 def hang(world, order, arrived, released):
