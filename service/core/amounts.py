@@ -238,10 +238,10 @@ def _collect_subtotal(sheet: _Sheet, lines: Sequence[AskedLine]) -> None:
 
 
 def _collect_discount(sheet: _Sheet, lines: Sequence[AskedLine], shipping: MemoShipping) -> None:
-    """Discount. That of shipping is not rounded at all."""
+    """Discount. That of shipping is not rounded; what is none in the customer's currency is none in the books."""
     sheet.discount += shipping.discounted_part * sheet.order_shipping.discount
     for asked in lines:
-        if asked.is_dummy:
+        if asked.is_dummy or not asked.line.shown.discount_invoiced:
             continue
         amounts = sheet.amounts_of(asked.line)
         left = amounts.discount_invoiced - amounts.discount_refunded

@@ -185,6 +185,15 @@ def test_on_an_invoice_the_tax_of_shipping_follows_its_part_in_both_currencies()
     assert [half.shown.tax, rest.shown.tax] == money("0.91", "1.33")
 
 
+def test_a_discount_that_is_nothing_in_the_customers_currency_is_none_in_the_books_either():
+    tee = line(TEE, "TEE", "0.06", discount="0.01")
+    tee = replace(tee, shown=replace(tee.shown, row_invoiced=Decimal("0.04"), discount_invoiced=Decimal(0)))
+
+    (memo,) = in_a_row(an_order(tee, rate="0.7067", currency="EUR"), ask({TEE: 1}))
+
+    assert [memo.base.grand_total, memo.shown.grand_total] == money("0.06", "0.04")
+
+
 # --- adjustments ----------------------------------------------------------------------------------------------------
 
 

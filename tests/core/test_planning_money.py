@@ -196,6 +196,17 @@ def test_the_counter_of_what_was_given_counts_where_the_memos_say_less():
     assert codes(plan_for(a_return(came_back("BAG", 2)), a_reading(order))) == [("more-than-paid", "000000264")]
 
 
+def test_magento_rounds_what_it_has_given_between_two_calls():
+    half_a_metre = {"qty": "0.5", "is_qty_decimal": True}
+    order = an_order(line(TEE, "TEE", "0.67", **half_a_metre), line(BAG, "BAG", "1.33", **half_a_metre))
+    approved = a_return(came_back("TEE", "0.5"), came_back("BAG", "0.5", "damaged"))
+
+    plan = plan_for(approved, a_reading(order))
+
+    assert [refund.predicted.base_grand_total for refund in plan.refunds] == [Decimal("0.335"), Decimal("0.665")]
+    assert codes(plan) == [("more-than-paid", "000000264")]
+
+
 def test_a_memo_that_would_be_nothing_in_one_of_the_currencies_is_never_sent():
     order = an_order(line(BAG, "BAG", "0.01", 1), rate="0.1", currency="EUR")
     nothing = replace(order.lines[0].shown, row_invoiced=Decimal(0), price=Decimal(0))

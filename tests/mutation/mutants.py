@@ -152,7 +152,7 @@ def _changes(node: ast.expr | ast.stmt) -> Iterator[ast.expr | ast.stmt]:  # noq
             yield _replaced(node, attr=_ATTRIBUTES[attr])
         case ast.If(test=test) | ast.IfExp(test=test) if not isinstance(test, ast.Compare | ast.UnaryOp):
             yield _replaced(node, test=ast.copy_location(ast.UnaryOp(ast.Not(), test), test))
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and not value.value):
             yield _replaced(node, value=ast.copy_location(ast.Constant(None), node))
         case ast.AugAssign(op=ast.Add()):
             yield _replaced(node, op=ast.Sub())

@@ -5,6 +5,7 @@ Written from the rules, not from the planner. Money is counted in cents, so a ro
 1. A line's share is what is left of its row (then its discount, then its tax) over the units left, times the units
    given back. Every share is rounded to the cent, and what rounding took away is handed to the next share of the same
    memo; a discount receives and hands on with the opposite sign, because it lowers the total.
+   A discount that is nothing in the customer's currency is not given back in the books either.
 2. The last units of a line take all that is left of it, unrounded, and neither receive nor hand on.
 3. The sequence is: rows of all lines, discounts of all lines, taxes of all lines, tax of the shipping.
 4. Shipping is what was asked, to the cent; in the other currency its part of what was charged, rounded alone. All that
@@ -175,6 +176,8 @@ class Sale:
                 line = self.lines[item_id]
                 pot: Pot = getattr(line, kind)[currency]
                 share = pot.left * named[item_id] / line.units.left
+                if kind == "discount" and not line.discount[SHOWN].paid:
+                    share = ZERO
                 given = share if item_id in last else carry.rounded(share, sign)
                 pot.back += given
                 given_back[kind] += given

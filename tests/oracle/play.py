@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from random import Random
 
 from service.core.orders import Reading
@@ -192,7 +193,7 @@ class _Play:
     def _broken_promises(self) -> Iterator[str]:
         sale = self._sold.sale
         yield from sale.broken_promises()
-        if sale.back > self._paid:
+        if sale.back > ceil(self._paid):
             yield f"order: {sale.back} of {self._paid} cents"
         for line in self._reading.order.lines:
             counted = sale.lines.get(line.item_id)
