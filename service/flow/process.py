@@ -15,6 +15,7 @@ from service.errors import (
     MagentoUnavailable,
     NotFound,
     OrderBusy,
+    OrderNotFound,
     Unreadable,
 )
 from service.flow.backoff import pause_after, waited_before
@@ -96,7 +97,9 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
     except MagentoUnavailable as error:
         ended = Ended.later(error.kind, error.message, at_least_seconds=error.retry_after_seconds or 0)
     except NotFound as error:
-        ended = Ended.needs_person(error.kind, error.message)
+        # A sender's increment id became this entity id by a reading: the order was there.
+        was_there = isinstance(error, OrderNotFound) and case.event.order.entity_id is None
+        ended = _unusable(claim, error) if was_there else Ended.needs_person(error.kind, error.message)
     except MagentoError as error:
         ended = _unusable(claim, error)
     if ended.state is DeliveryState.WAITING and ended.due_at is None:
@@ -114,7 +117,7 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
     return ended
 
 
-def _unusable(claim: Claim, error: MagentoError) -> Ended:
+def _unusable(claim: Claim, error: MagentoError | NotFound) -> Ended:
     """A person is asked about an answer that stays the same; what a deployment or a proxy says once costs nobody."""
     stays = claim.delivery.reason_code == error.kind and claim.delivery.attempts >= _TRIES_OF_AN_ANSWER
     if stays:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import requests
 
-from service.errors import MagentoError, MagentoUnauthorized, MagentoUnavailable, MagentoUnreadable
+from service.errors import MagentoError, MagentoUnauthorized, MagentoUnavailable, MagentoUnreadable, NotFound
 from service.magento.answers import read_document
 from service.magento.said import read_json, read_refusal
 from service.magento.session import HttpAnswer, HttpCall, SessionFactory, failure_text, send_call
@@ -27,10 +27,18 @@ def read_admin_token(settings: StoreSettings, auth: AdminAuth, open_session: Ses
     answer = _send(settings, auth, open_session)
     if answer.status in (400, 401):
         raise _refused(answer, settings.name)
-    token = read_document(answer, store=settings.name, path=_PATH, now=now)
+    token = _read_token(answer, settings.name, now)
     if not isinstance(token, str) or not token:
         raise MagentoUnreadable(f"store {settings.name}: {_PATH} answered without a token", store=settings.name)
     return token
+
+
+def _read_token(answer: HttpAnswer, store: str, now: datetime) -> object:
+    try:
+        return read_document(answer, store=store, path=_PATH, now=now)
+    except NotFound as error:
+        # Whoever wanted the token reads an order, and would take it for the order that is not there.
+        raise MagentoUnreadable(f"{error.message}, to a sign-in; check base_url", store=store) from error
 
 
 def _send(settings: StoreSettings, auth: AdminAuth, open_session: SessionFactory) -> HttpAnswer:
