@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from service.errors import BadRequest, RefundryError
@@ -59,7 +60,7 @@ def post(url: str, raw: bytes, headers: Sequence[tuple[str, str]], *, timeout_se
     except urllib.error.HTTPError as error:
         with error:
             return Answer(status=error.code, body=error.read().decode("utf-8", "replace"))
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise NoAnswer(
             f"{url} gave no answer ({reason}); is the service running there? Start it: refundry serve"
