@@ -157,6 +157,18 @@ def test_what_was_given_back_is_subtracted_whatever_became_of_it(parts, restocke
     assert (("line.matched", "BAG") in noted(found)) is bool(left)
 
 
+def test_what_is_discarded_is_shared_out_over_alike_lines_once():
+    found = match(two_lines(), came_back("BAG", 3, "damaged"))
+
+    assert outstanding(found) == [(FIRST, 2, ()), (SECOND, 1, ())]
+
+
+def test_what_two_alike_lines_have_had_is_subtracted_once():
+    found = match(two_lines(), came_back("BAG", 3), restocked={FIRST: 2, SECOND: 2})
+
+    assert outstanding(found) == []
+
+
 def test_units_given_back_on_one_line_are_not_subtracted_from_two_claims():
     order = an_order(line(BAG, "BAG", "34", 2), line(TEE, "BAG", "34", 2))
 
@@ -290,6 +302,14 @@ def test_parts_that_make_no_whole_kit_are_a_question(cups, boxes):
     lines = [came_back("CUP", cups), *([came_back("BOX", boxes)] if boxes else [])]
 
     assert asked(match(cups_and_boxes(), *lines)) == [("part-of-a-fixed-kit", "KIT", 3)]
+
+
+def test_a_kit_judged_otherwise_since_is_not_given_back_twice():
+    found = match(
+        cups_and_boxes(), came_back("CUP", 2), came_back("BOX", 1), restocked={KIT: 1}, not_restocked={KIT: 1}
+    )
+
+    assert outstanding(found) == []
 
 
 def test_two_kits_are_told_apart_by_their_parts_ids():

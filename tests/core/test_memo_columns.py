@@ -235,6 +235,28 @@ def test_a_memo_without_lines_takes_no_tax_while_a_unit_is_left():
     assert predict(order, invoices, (), ask({BAG: 1}, invoice=7), tax_limited_by_invoice=False).base.tax == 0
 
 
+def test_a_memo_without_lines_takes_no_tax_while_one_of_two_lines_is_left():
+    order, invoices = two_invoices()
+    tee, bag = order.lines
+    order = replace(order, lines=(replace(tee, qty_refunded=Decimal(1)), bag))
+
+    prediction = predict(
+        order, (replace(invoices[0], lines=()),), (), ask({TEE: 1}, invoice=7), tax_limited_by_invoice=False
+    )
+
+    assert prediction.base.tax == 0
+
+
+def test_a_line_that_is_used_up_gives_no_more_tax():
+    tee, bag = line(TEE, "TEE", "10", tax="1"), line(BAG, "BAG", "20", 2, tax="2")
+    given = replace(tee.base, row_refunded=Decimal(10), tax_refunded=Decimal("0.99"))
+    used_up = replace(tee, qty_refunded=Decimal(1), base=given, shown=given)
+
+    (memo,) = in_a_row(an_order(used_up, bag), ask({BAG: 1}))
+
+    assert memo.base.tax == Decimal(1)
+
+
 def test_a_memo_without_lines_takes_the_tax_that_is_left_when_no_unit_is():
     order, invoices = two_invoices()
     given = [replace(each, qty_refunded=Decimal(1)) for each in order.lines]

@@ -70,6 +70,16 @@ def test_a_return_of_no_units_has_nothing_approved():
     assert (plan.verdict, plan.notes[-1].text) == (Verdict.NOTHING, "nothing is approved")
 
 
+def test_a_return_of_which_one_line_came_back_is_not_empty():
+    order = an_order(line(BAG, "BAG", "34"), line(TEE, "TEE", "22"))
+    approved = a_return(came_back("BAG", 1), came_back("TEE", 0))
+    reading = a_reading(order)
+
+    again = plan_for(approved, made(reading, *plan_for(approved, reading).refunds))
+
+    assert again.notes[-1].text.startswith("everything that was approved has been given back")
+
+
 # --- facts that no plan gets past -----------------------------------------------------------------------------------
 
 

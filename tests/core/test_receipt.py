@@ -88,3 +88,12 @@ def test_an_extra_amount_is_compared_in_the_books_currency():
 
     assert compare(asked, PREDICTED, extra) == ()
     assert [each.what for each in compare(asked, PREDICTED, AS_ASKED)] == ["extra amount"]
+
+
+def test_a_memo_that_a_person_named_may_lack_the_marker_and_nothing_else():
+    by_hand = replace(AS_ASKED, comments=(), order_id=270)
+
+    named = compare(ASKED, PREDICTED, by_hand, was_named_by_person=True)
+
+    assert [each.what for each in named] == ["order"]
+    assert whats(by_hand) == ["order", "marker"]

@@ -89,14 +89,11 @@ class _Known:
     seconds: dict[str, float]
 
     def entering(self, mutant: Mutant) -> set[str]:
-        """Tests that call the function; for what stands outside, those that enter its class, the module, or all."""
+        """Tests that call the function; for what stands outside any, all tests: a table is read without a call."""
         functions = self.functions.get(mutant.module, {})
         if mutant.where in functions:
             return set(functions[mutant.where])
-        if _is_function(mutant):
-            return set()
-        inside = [tests for where, tests in functions.items() if where.startswith(f"{mutant.where}.")]
-        return {test for tests in (inside or functions.values() or [self.seconds]) for test in tests}
+        return set() if _is_function(mutant) else set(self.seconds)
 
 
 def _is_function(mutant: Mutant) -> bool:
