@@ -186,6 +186,20 @@ def test_a_worker_killed_around_any_call_leaves_nothing_doubled_or_lost(world, o
     assert world.paid_back(ONLINE) == (dollars(68) if order == ONLINE and not unknowable else [])
 
 
+def test_a_call_whose_worker_was_killed_is_given_time_to_arrive_before_it_is_sent_again(world):
+    say_offline(world)
+    world.answer_late(seconds=500)
+    dying = world.new_process()
+    object.__setattr__(dying, "magento", {"main": DyingMagento(world.client(), at="send_refund", before=False)})
+    with pytest.raises(Died):
+        work_once(dying, "doomed")
+
+    world.work_until_idle()
+
+    assert len(world.posts()) == 1
+    assert len(world.memos(OFFLINE)) == 1
+
+
 def test_a_worker_that_lost_its_lease_sends_nothing(world):
     received = say_online(world)
     store = world.runtime.store

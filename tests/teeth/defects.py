@@ -76,6 +76,16 @@ DEFECTS = (
         caught_by=(_LATE,),
     ),
     _defect(
+        "a killed worker's call is taken for over",
+        "its call is still on its way to Magento when the next worker sends it again",
+        (
+            "flow/reconcile.py",
+            "settle_at = now + timedelta(seconds=work.settings.settle_seconds)",
+            "settle_at = now",
+        ),
+        caught_by=(f"{_FLOW}test_a_call_whose_worker_was_killed_is_given_time_to_arrive_before_it_is_sent_again",),
+    ),
+    _defect(
         "sent again online",
         "the gateway may have paid before Magento rolled back, and pays again",
         ("flow/reconcile.py", "if row.route is Route.ORDER and row.sends < MAX_SENDS:", "if row.sends < MAX_SENDS:"),
