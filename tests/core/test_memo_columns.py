@@ -156,6 +156,23 @@ def test_shipping_is_given_as_asked_and_whole_where_nothing_is_said(asked, given
     assert memo.base.shipping == Decimal(given)
 
 
+def test_the_last_of_the_shipping_takes_what_rounding_left_in_the_other_currency():
+    order = an_order(line(TEE, "TEE", "10", 3), shipping="10", rate="0.7067", currency="EUR")
+    order = replace(order, shown_shipping=ShippingAmounts(amount=Decimal("7.07"), including_tax=Decimal("7.07")))
+
+    memos = in_a_row(
+        order, ask({TEE: 1}, shipping="3.33"), ask({TEE: 1}, shipping="3.33"), ask({TEE: 1}, shipping="3.34")
+    )
+
+    assert [memo.shown.shipping for memo in memos] == money("2.35", "2.35", "2.37")
+
+
+def test_shipping_of_less_than_a_dollar_is_shared_out_as_any_other():
+    (memo,) = in_a_row(an_order(line(TEE, "TEE", "10", 2), shipping="0.50"), ask({TEE: 1}, shipping="0.25"))
+
+    assert [memo.base.shipping, memo.shown.shipping] == money("0.25", "0.25")
+
+
 def test_on_an_invoice_shipping_that_is_not_named_is_that_invoices():
     order = an_order(line(TEE, "TEE", "10", 2), shipping="10")
     invoice = an_invoice(7, {TEE: 2}, order, shipping="6")

@@ -186,6 +186,17 @@ def test_a_worker_killed_around_any_call_leaves_nothing_doubled_or_lost(world, o
     assert world.paid_back(ONLINE) == (dollars(68) if order == ONLINE and not unknowable else [])
 
 
+@pytest.mark.parametrize(("order", "code"), [(OFFLINE, "unknown-offline"), (ONLINE, "unknown-online")])
+def test_a_refund_that_nobody_can_know_of_is_flagged_for_a_person(world, order, code):
+    world.fault("POST */*/refund lost-before")
+    say_offline(world) if order == OFFLINE else say_online(world)
+
+    world.work_until_idle()
+
+    (row,) = world.refunds()
+    assert (row.state, row.needs_person, row.reason_code) == (RefundState.UNKNOWN, True, code)
+
+
 def test_a_call_whose_worker_was_killed_is_given_time_to_arrive_before_it_is_sent_again(world):
     say_offline(world)
     world.answer_late(seconds=500)

