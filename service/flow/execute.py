@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from service.core.drift import OrderBefore
 from service.core.lifecycle import DeliveryState, RefundState
@@ -190,16 +191,16 @@ def _over_cap(work: Work, plan: Plan) -> Ended | None:
     if plan.is_approved_by(work.case.approved_fingerprint):
         return None
     midnight = work.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    refunds, store, source = work.store.refunds, work.settings, work.source
-    for owner, caps, sent in (
-        (f"store {store.name}", store.caps, refunds.sent_since(midnight, store=store.name)),
-        (f"source {source.name}", source.caps, refunds.sent_since(midnight, source=source.name)),
+    sent_since, store, source = work.store.refunds.sent_since, work.settings, work.source
+    for owner, caps, count in (
+        (f"store {store.name}", store.caps, partial(sent_since, midnight, store=store.name)),
+        (f"source {source.name}", source.caps, partial(sent_since, midnight, source=source.name)),
     ):
-        first = plan.refunds[0].predicted.base_grand_total
+        if caps.refunds is None and caps.amount is None:
+            continue
+        sent, first = count(), plan.refunds[0].predicted.base_grand_total
         if caps.refunds is not None and sent.refunds + 1 > caps.refunds:
-            return Ended.needs_person(
-                "daily-cap", f"{owner} has made its {caps.refunds} refunds of the day; approve it"
-            )
+            return Ended.needs_person("daily-cap", f"{owner} has made its {caps.refunds} refunds today; approve it")
         if caps.amount is not None and sent.base_total + first > caps.amount:
             limit, total = money(caps.amount, plan.base_currency), money(sent.base_total + first)
             return Ended.needs_person("daily-cap", f"{owner} would reach {total} today, over its {limit}; approve it")
