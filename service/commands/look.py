@@ -37,9 +37,9 @@ from service.store import (
     parse_id,
 )
 from service.store.content import plain_plan
-from service.web.api.shapes import DeliveryShape, RefundShape, ReturnShape, dump, dump_all
+from service.web.api.shapes import DeliveryShape, RefundShape, RefusalShape, ReturnShape, dump, dump_all
 
-THINGS = ("deliveries", "returns", "refunds")
+THINGS = ("deliveries", "returns", "refunds", "refusals")
 
 #: States of a delivery that do not pass by themselves.
 _FOR_A_PERSON = (DeliveryState.NEEDS_PERSON, DeliveryState.UNREADABLE)
@@ -155,9 +155,10 @@ def show_command(invocation: Invocation, *, public_id: str, as_json: bool) -> No
 def list_command(
     invocation: Invocation, *, thing: str | None, needs_person: bool, state: str | None, limit: int, as_json: bool
 ) -> None:
-    """List deliveries, returns or refunds, newest first.
+    """List deliveries, returns, refunds or refusals, newest first.
 
-    Without a word, returns; with --needs-person, deliveries, because not all of them can be read as a return.
+    Without a word, returns; with --needs-person, deliveries, because not all of them can be read as a return. Refusals
+    are requests that were not stored: a wrong signature, a body too large, a source that is not there.
     """
     thing = thing or ("deliveries" if needs_person else "returns")
     with invocation.open_runtime() as runtime:
@@ -216,7 +217,25 @@ def _list_refunds(store: Store, needs_person: bool, state: str | None, limit: in
     return heads, [_refund_row(each) for each in found], dump_all(RefundShape(), found)
 
 
-_LISTS = {"deliveries": _list_deliveries, "returns": _list_returns, "refunds": _list_refunds}
+def _list_refusals(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
+    if needs_person or state:
+        raise BadRequest("refusals have no state and wait for nobody: refundry list refusals")
+    in_all = {(each.source, each.status): each.count for each in store.refusals.counts()}
+    found = store.refusals.recent(limit)
+    heads = ("refused at", "source", "status", "in all", "bytes", "why")
+    rows: list[tuple[object, ...]] = [
+        (each.at, each.source, each.status, in_all[each.source, each.status], each.size_bytes, each.reason)
+        for each in found
+    ]
+    return heads, rows, dump_all(RefusalShape(), found)
+
+
+_LISTS = {
+    "deliveries": _list_deliveries,
+    "returns": _list_returns,
+    "refunds": _list_refunds,
+    "refusals": _list_refusals,
+}
 
 
 def _delivery_row(each: DeliverySummary) -> tuple[object, ...]:

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 from service.app import create_app
 from service.runtime import build_runtime
 from tests.commands.desk import event
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -228,6 +231,18 @@ def test_what_needs_a_person_includes_what_could_not_be_read(desk):
     listed = desk.json("list", "--needs-person")["deliveries"]
 
     assert [(each["id"], each["state"]) for each in listed] == [("del_3", "needs_person"), ("del_2", "unreadable")]
+
+
+def test_refused_deliveries_are_counted_and_shown_without_their_bodies(desk):
+    refusals = build_runtime(desk.settings()).store.refusals
+    refusals.count("warehouse", 401, "no secret matches the signature", 131, NOW)
+    refusals.count("warehouse", 401, "header webhook-id is missing", 131, NOW)
+
+    (newest, _) = desk.json("list", "refusals")["refusals"]
+
+    assert (newest["source"], newest["status"], newest["reason"]) == ("warehouse", 401, "header webhook-id is missing")
+    shown = " ".join(desk.run("list", "refusals").stdout.split())
+    assert "warehouse 401 2 131 header webhook-id is missing" in shown
 
 
 def test_an_empty_list_says_that_it_is_empty(desk):
