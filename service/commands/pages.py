@@ -127,14 +127,15 @@ def _return_page(store: Store, case: ReturnCase) -> Page:
     journal = store.journal.of(return_id=case.id)
     delivery = store.inbox.delivery(case.event_delivery_id)
     steps = for_return(case, refunds, delivery)
+    why, for_a_person = (_why(each.reason_code, each.reason) for each in (delivery, case))
     lines = [
         f"Return {format_id('return', case.id)}  {case.return_key} of {case.source}, order {case.order_key}",
         "",
         *fields(
             [
                 ("state", delivery.state),
-                ("why", _why(delivery.reason_code, delivery.reason)),
-                ("needs a person", case.needs_person and _why(case.reason_code, case.reason)),
+                ("why", why),
+                ("needs a person", case.needs_person and ("yes" if for_a_person == why else for_a_person)),
                 ("store", case.store),
                 ("order", case.order_entity_id and f"#{case.order_increment_id} (entity {case.order_entity_id})"),
                 ("first known", case.first_occurred_at),
