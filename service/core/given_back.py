@@ -28,6 +28,8 @@ class GivenBack:
     not_restocked: Mapping[int, Decimal]
     fees: Decimal
     shipping: Decimal
+    #: Tax of that shipping, which a store may count into its shipping amounts.
+    shipping_tax: Decimal = ZERO
     #: Number of the next part of the marker.
     next_part: int
     #: Memos of this return, for the reader of the plan.
@@ -43,7 +45,7 @@ def given_back(
     """What this return has had. `unsettled` are refunds of the order without a memo whose money may have moved."""
     restocked: dict[int, Decimal] = {}
     not_restocked: dict[int, Decimal] = {}
-    fees = shipping = ZERO
+    fees = shipping = shipping_tax = ZERO
     parts = [0]
     mine: list[CreditMemo] = []
     for memo in reading.memos:
@@ -57,6 +59,7 @@ def given_back(
             into[line.order_item_id] = into.get(line.order_item_id, ZERO) + line.qty
         fees += memo.shown.adjustment_negative
         shipping += memo.base.shipping
+        shipping_tax += memo.base.shipping_tax
     for request in unsettled:
         marker = next((found for found in markers_in(request.marker) if found.stem == stem), None)
         if marker is None:
@@ -72,6 +75,7 @@ def given_back(
         not_restocked=not_restocked,
         fees=fees,
         shipping=shipping,
+        shipping_tax=shipping_tax,
         next_part=max(parts) + 1,
         memos=tuple(mine),
     )

@@ -25,7 +25,7 @@ from service.core.line_matching import Matching, Outstanding, match_lines
 from service.core.lines import LineKind, is_dummy, kind_of, units_per_parent
 from service.core.marker import Marker, comment_for, stem_of
 from service.core.memo_lines import WouldBeRefused
-from service.core.orders import CreditMemo, Reading
+from service.core.orders import Reading
 from service.core.plan import (
     Note,
     Plan,
@@ -182,10 +182,17 @@ def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
     if order.state == "canceled":
         yield Question(code="order-canceled", subject=order.increment_id, text="the order was cancelled in Magento")
     if matching.outstanding or matching.questions:
-        yield from (_question_foreign(memo.entity_id, memo.increment_id) for memo in _unexplained(draft, matching))
+        for memo in foreign_memos(draft.approved, draft.reading, matching.touched):
+            yield _question_foreign(memo.entity_id, memo.increment_id)
     if order.state == "closed" and matching.outstanding:
         text = "the order is closed in Magento, which refuses further refunds; see who closed it"
         yield Question(code="order-closed", subject=order.increment_id, text=text)
+    yield from _question_fees(draft, matching)
+
+
+def _question_fees(draft: _Draft, matching: Matching) -> Iterable[Question]:
+    """Fees that changed after they could have been deducted; fees are cumulative, in the order's currency."""
+    event, order = draft.approved.event, draft.reading.order
     rounding = ZERO if order.base_to_order_rate == 1 else CENT
     if draft.given.fees > event.fees + rounding:
         yield Question(
@@ -203,10 +210,6 @@ def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
             subject="fees",
             text=f"a fee of {money(event.fees, order.currency)} came after everything had been given back",
         )
-
-
-def _unexplained(draft: _Draft, matching: Matching) -> Iterable[CreditMemo]:
-    return foreign_memos(draft.approved, draft.reading, matching.touched)
 
 
 def _question_foreign(memo_id: int, increment_id: str) -> Question:
@@ -290,14 +293,15 @@ def _with_shipping(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call
         order,
         returned_units=_returned_units(draft, calls),
         is_full_return=_is_full_return(draft, calls),
-        given=draft.given.shipping,
+        # In the sense of the rule's amount: without this a later call would give the tax once more.
+        given=draft.given.shipping + (draft.given.shipping_tax if store.shipping_includes_tax else ZERO),
         left=shipping_left(draft.reading, includes_tax=store.shipping_includes_tax),
     )
     rest = amount
     shipped: list[_Call] = []
     on_invoice: dict[int | None, Decimal] = {}
     for index, call in enumerate(calls):
-        # Offline, one call takes it all; online, no call more than its invoice charged.
+        # Online no call takes more than its invoice charged; offline each takes its share, and the last the rest.
         room = rest if call.invoice_id is None else on_invoice.get(call.invoice_id, _invoice_shipping(draft, call))
         is_last = index == len(calls) - 1
         wish = rest if is_last or call.invoice_id is not None else _share(amount, call, calls)

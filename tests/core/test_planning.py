@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.core.orders import OrderTotals
+from service.core.amounts import predict
+from service.core.counters import after_memo
+from service.core.orders import OrderTotals, ShippingAmounts
 from service.core.plan import Route, Verdict
 from service.core.planning import plan_refunds
 from tests.core.builders import (
@@ -16,6 +18,7 @@ from tests.core.builders import (
     KIT,
     LAST_WEEK,
     TEE,
+    TODAY,
     a_memo,
     a_part,
     a_policy,
@@ -506,6 +509,24 @@ def test_shipping_comes_to_the_same_however_many_calls_it_takes():
 
     assert [request.shipping_amount for request in requests_of(first)] == [5, 5]
     assert requests_of(second) == requests_of(first)[1:]
+
+
+def test_shipping_that_includes_its_tax_is_not_given_its_tax_twice():
+    shipping = ShippingAmounts(amount=Decimal(15), including_tax=Decimal(18), tax=Decimal(3))
+    order = an_order(line(BAG, "24-MB01", "22", 3), shipping="18", base_shipping=shipping, shown_shipping=shipping)
+    policy = a_policy(shipping="per_unit:6.00", includes_tax=True)
+    reading = a_reading(order)
+    (first,) = requests_of(plan_for(a_return(came_back("24-MB01", 1)), reading, policy))
+    memo = replace(
+        predict(order, (), (), first, shipping_includes_tax=True).as_memo(
+            entity_id=900, order_id=order.entity_id, invoice_id=None, created_at=TODAY
+        ),
+        comments=(first.comment,),
+    )
+
+    (second,) = requests_of(plan_for(a_return(came_back("24-MB01", 2)), after_memo(reading, memo), policy))
+
+    assert (first.shipping_amount, second.shipping_amount) == (Decimal(6), Decimal(6))
 
 
 def test_all_shipping_is_given_back_once_everything_has_come_back():
