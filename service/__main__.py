@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from service.commands import act, docs, doctor, look, reconcile, run, sandbox, setup, state
+from service.commands import act, docs, doctor, look, reconcile, replay, run, sandbox, setup, state
 from service.commands.demo import command as demo
 from service.commands.invocation import CONFIG_DIR_VARIABLE, Invocation
 from service.errors import RefundryError
@@ -30,7 +30,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         act.answer_command,
         act.settle_command,
         act.retry_command,
-        act.replay_command,
+        replay.replay_command,
         act.acknowledge_command,
         reconcile.reconcile_command,
         act.stop_command,

@@ -74,22 +74,6 @@ def retry_command(invocation: Invocation, *, public_id: str, actor: str | None, 
     _done(f"{public_id} is due now; {_WORKER_GOES_ON}", {"retried": public_id}, as_json=as_json)
 
 
-@click.command(name="replay")
-@click.argument("delivery_id", metavar="DELIVERY")
-@actor_option
-@json_option
-@click.pass_obj
-def replay_command(invocation: Invocation, *, delivery_id: str, actor: str | None, as_json: bool) -> None:
-    """Read a stored delivery again.
-
-    Harmless: what was given back stays given back, and only a difference would be refunded.
-    """
-    number = parse_id("delivery", delivery_id)
-    with invocation.open_runtime() as runtime:
-        answers.replay(runtime, number, actor_of(invocation, actor))
-    _done(f"{delivery_id} is read again; {_WORKER_GOES_ON}", {"replayed": delivery_id}, as_json=as_json)
-
-
 @click.command(name="settle")
 @click.argument("refund_id", metavar="REFUND")
 @click.option("--memo", "memo_id", type=click.IntRange(1), help="It was paid: this is its credit memo (entity id).")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from service.core.returns import Ignored
 from service.core.wording import money
 from service.errors import BadRequest
 from service.flow.answers import dry_run
+from service.flow.reread import quarantined
 from service.runtime import Runtime, build_runtime
 from service.settings import Caps, Settings, SourceSettings, StandardWebhooksAuth
 from service.sources import Limits, parse
@@ -39,7 +40,9 @@ from service.store import (
 from service.store.content import plain_plan
 from service.web.api.shapes import DeliveryShape, RefundShape, RefusalShape, ReturnShape, dump, dump_all
 
-THINGS = ("deliveries", "returns", "refunds", "refusals")
+_EMPTY = {"quarantine": "nothing is in quarantine"}
+
+THINGS = ("deliveries", "returns", "refunds", "quarantine", "refusals")
 
 #: States of a delivery that do not pass by themselves.
 _FOR_A_PERSON = (DeliveryState.NEEDS_PERSON, DeliveryState.UNREADABLE)
@@ -149,27 +152,42 @@ def show_command(invocation: Invocation, *, public_id: str, as_json: bool) -> No
 @click.argument("thing", type=click.Choice(THINGS), required=False)
 @click.option("--needs-person", is_flag=True, help="Only those that somebody has to look at.")
 @click.option("--state", metavar="STATE", help="Only those in this state; of a return, its newest delivery's.")
+@click.option("--source", metavar="NAME", help="Only this source's; for deliveries, returns and quarantine.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @json_option
 @click.pass_obj
 def list_command(
-    invocation: Invocation, *, thing: str | None, needs_person: bool, state: str | None, limit: int, as_json: bool
+    invocation: Invocation,
+    *,
+    thing: str | None,
+    needs_person: bool,
+    state: str | None,
+    source: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List deliveries, returns, refunds or refusals, newest first.
+    """List deliveries, returns, refunds, the quarantine or refusals, newest first.
 
-    Without a word, returns; with --needs-person, deliveries, because not all of them can be read as a return. Refusals
-    are requests that were not stored: a wrong signature, a body too large, a source that is not there.
+    Without a word, returns; with --needs-person, deliveries, because not all of them can be read as a return. In
+    quarantine is what could not be read, one id with two contents, and what is of a source that is gone; `refundry
+    replay --unreadable` reads it again. Refusals are requests that were not stored: a wrong signature, a body too
+    large, a source that is not there.
     """
     thing = thing or ("deliveries" if needs_person else "returns")
+    asked = _Asked(needs_person=needs_person, state=state, source=source, limit=limit)
     with invocation.open_runtime() as runtime:
-        heads, rows, content = _LISTS[thing](runtime.store, needs_person, state, limit)
+        heads, rows, content = _LISTS[thing](runtime, asked)
         alarms = _alarms(runtime.store) if needs_person and thing == "deliveries" else 0
     if as_json:
         say_json({thing: content})
     elif rows:
         say(*table(heads, rows))
     else:
-        say(f"no {thing}" + (" that need a person" if needs_person else "") + (f" in state {state}" if state else ""))
+        say(
+            _EMPTY.get(thing, f"no {thing}")
+            + (" that need a person" if needs_person else "")
+            + (f" in state {state}" if state else "")
+        )
     if alarms and not as_json:
         say(f"{alarms} finished refunds need one too: refundry list refunds --needs-person")
 
@@ -179,30 +197,49 @@ def _alarms(store: Store) -> int:
     return len(store.refunds.list(state=RefundState.DONE, needs_person=True, limit=1000))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    needs_person: bool
+    state: str | None
+    source: str | None
+    limit: int
+
+
 _Listing = tuple[tuple[str, ...], list[tuple[object, ...]], list[Any]]
 
 
-def _list_deliveries(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
-    wanted = _FOR_A_PERSON if needs_person else (_state(DeliveryState, state),)
-    listed = [each for one in wanted for each in store.inbox.list(state=one, limit=limit)]
-    found = sorted(listed, key=lambda each: -each.id)[:limit]
+def _list_deliveries(runtime: Runtime, asked: _Asked) -> _Listing:
+    inbox = runtime.store.inbox
+    wanted = _FOR_A_PERSON if asked.needs_person else (_state(DeliveryState, asked.state),)
+    listed = [each for one in wanted for each in inbox.list(source=asked.source, state=one, limit=asked.limit)]
+    found = sorted(listed, key=lambda each: -each.id)[: asked.limit]
     heads = ("delivery", "received", "source", "state", "return", "why")
     return heads, [_delivery_row(each) for each in found], dump_all(DeliveryShape(), found)
 
 
-def _list_returns(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
-    chosen = list(islice(_returns(store, needs_person=needs_person, state=_state(DeliveryState, state)), limit))
+def _list_quarantine(runtime: Runtime, asked: _Asked) -> _Listing:
+    if asked.needs_person or asked.state:
+        raise BadRequest("all that is in quarantine waits for a person: refundry list quarantine")
+    found = list(islice(quarantined(runtime, asked.source), asked.limit))
+    heads = ("delivery", "received", "source", "because", "why")
+    rows: list[tuple[object, ...]] = [
+        (format_id("delivery", each.id), each.received_at, each.source, trouble, each.reason) for trouble, each in found
+    ]
+    return heads, rows, [{**dump(DeliveryShape(), each), "because": trouble} for trouble, each in found]
+
+
+def _list_returns(runtime: Runtime, asked: _Asked) -> _Listing:
+    store = runtime.store
+    chosen = list(islice(_returns(store, asked), asked.limit))
     heads = ("return", "number", "source", "order", "state", "amount", "why")
     rows = [_return_row(case, delivery, store.refunds.of_return(case.id)) for case, delivery in chosen]
     return heads, rows, [{**dump(ReturnShape(), case), "state": delivery.state} for case, delivery in chosen]
 
 
-def _returns(
-    store: Store, *, needs_person: bool, state: DeliveryState | None
-) -> Iterator[tuple[ReturnCase, DeliverySummary]]:
+def _returns(store: Store, asked: _Asked) -> Iterator[tuple[ReturnCase, DeliverySummary]]:
     """Page by page: the store cannot look for a return by its delivery's state, and what needs a person may be old."""
-    before = None
-    while cases := store.returns.list(needs_person=needs_person or None, before=before):
+    before, state = None, _state(DeliveryState, asked.state)
+    while cases := store.returns.list(needs_person=asked.needs_person or None, source=asked.source, before=before):
         for case in cases:
             delivery = store.inbox.delivery(case.event_delivery_id)
             if state in (None, delivery.state):
@@ -210,18 +247,22 @@ def _returns(
         before = cases[-1].id
 
 
-def _list_refunds(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
-    wanted = _state(RefundState, state)
-    found = store.refunds.list(state=wanted, needs_person=True if needs_person else None, limit=limit)
+def _list_refunds(runtime: Runtime, asked: _Asked) -> _Listing:
+    if asked.source:
+        raise BadRequest("refunds are listed of all sources; of one: refundry list returns --source NAME")
+    wanted = _state(RefundState, asked.state)
+    needs_person = True if asked.needs_person else None
+    found = runtime.store.refunds.list(state=wanted, needs_person=needs_person, limit=asked.limit)
     heads = ("refund", "return", "order", "state", "route", "memo", "amount", "why")
     return heads, [_refund_row(each) for each in found], dump_all(RefundShape(), found)
 
 
-def _list_refusals(store: Store, needs_person: bool, state: str | None, limit: int) -> _Listing:  # noqa: FBT001
-    if needs_person or state:
+def _list_refusals(runtime: Runtime, asked: _Asked) -> _Listing:
+    if asked.needs_person or asked.state or asked.source:
         raise BadRequest("refusals have no state and wait for nobody: refundry list refusals")
-    in_all = {(each.source, each.status): each.count for each in store.refusals.counts()}
-    found = store.refusals.recent(limit)
+    refusals = runtime.store.refusals
+    in_all = {(each.source, each.status): each.count for each in refusals.counts()}
+    found = refusals.recent(asked.limit)
     heads = ("refused at", "source", "status", "in all", "bytes", "why")
     rows: list[tuple[object, ...]] = [
         (each.at, each.source, each.status, in_all[each.source, each.status], each.size_bytes, each.reason)
@@ -234,6 +275,7 @@ _LISTS = {
     "deliveries": _list_deliveries,
     "returns": _list_returns,
     "refunds": _list_refunds,
+    "quarantine": _list_quarantine,
     "refusals": _list_refusals,
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from service.commands.event_words import line_words
 from service.commands.next_steps import Step, for_delivery, for_refund, for_return
 from service.commands.shown import body_text, fields, moment, table, wrapped
 from service.core.plan import RefundRequest, Route
@@ -207,13 +208,8 @@ def _indented(lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
 
 
 def _event_row(stored: StoredEvent) -> tuple[object, ...]:
-    said = ", ".join(
-        f"{part.quantity.normalize():f} × {line.named} ({part.disposition or 'nothing said'})"
-        for line in stored.event.lines
-        for part in line.parts
-    )
-    fees = f", fees {money(stored.event.fees, stored.event.currency or '')}" if stored.event.fees else ""
-    return stored.occurred_at, format_id("delivery", stored.delivery_id), stored.event.event_id, said + fees
+    event = stored.event
+    return stored.occurred_at, format_id("delivery", stored.delivery_id), event.event_id, line_words(event)
 
 
 def _refund_table(rows: Sequence[RefundRow]) -> tuple[str, ...]:

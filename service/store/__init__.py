@@ -24,6 +24,7 @@ from service.store.rows import (
     ReturnCase,
     SentTotals,
     Settlement,
+    SourceCount,
     StoredEvent,
     Switch,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "SchemaMismatch",
     "SentTotals",
     "Settlement",
+    "SourceCount",
     "Store",
     "StoredEvent",
     "Switch",

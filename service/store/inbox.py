@@ -7,6 +7,7 @@ known by its source and its key; the same key with other bytes is a contradictio
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from service.store.engine import Database
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
 from service.store.refund_rows import leave_no_slot_behind
-from service.store.rows import Claim, Delivery, DeliverySummary, NewDelivery, Received, row_as
+from service.store.rows import Claim, Delivery, DeliverySummary, NewDelivery, Received, SourceCount, row_as
 from service.store.tables import CLAIMABLE_STATES, deliveries, events, returns
 
 _SUMMARY = [column for column in deliveries.c if column.name not in {"body", "headers", "wake_asked"}]
@@ -32,6 +33,10 @@ class Inbox:
     def receive(self, new: NewDelivery) -> Received:
         """Store a delivery, or recognise it; it is on disk when this returns, and only then may it be acknowledged."""
         return self._database.write_grouped(lambda connection: _receive(connection, new))
+
+    def receive_all(self, batch: Sequence[NewDelivery]) -> tuple[Received, ...]:
+        """`receive` for many in one commit: all of them are on disk when this returns, or none is."""
+        return self._database.write_again_on_race(lambda connection: tuple(_receive(connection, new) for new in batch))
 
     def claim(self, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
         """The delivery that has been due longest, held until the lease ends; None when nothing is due."""
@@ -169,6 +174,21 @@ class Inbox:
         with self._database.read() as connection:
             found = connection.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state)).all()
         return dict.fromkeys(DeliveryState, 0) | {state: count for state, count in found}  # noqa: C416 -- typed rows
+
+    def by_source(self) -> tuple[SourceCount, ...]:
+        """How many deliveries each source has in each state it has any in; looks at every delivery."""
+        query = (
+            select(
+                deliveries.c.source,
+                deliveries.c.state,
+                func.count().label("count"),
+                func.max(deliveries.c.received_at).label("last_received_at"),
+            )
+            .group_by(deliveries.c.source, deliveries.c.state)
+            .order_by(deliveries.c.source, deliveries.c.state)
+        )
+        with self._database.read() as connection:
+            return tuple(row_as(SourceCount, row) for row in connection.execute(query).mappings())
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """Since when the longest waiting delivery has been due; None when none is."""

@@ -79,6 +79,16 @@ class Delivery(DeliverySummary):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SourceCount:
+    """How many of a source's deliveries are in one state, and when the last of these came."""
+
+    source: str
+    state: DeliveryState
+    count: int
+    last_received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """One worker's hold on a delivery until `lease_until`. Whoever claims next has a higher fence, and this is void."""
 

@@ -41,10 +41,15 @@ class Desk:
 
     def deliver(self, *lines, order="000000101", return_id="RMA-1", source="warehouse", event_id="evt_1") -> str:
         """Store one event as if it had arrived; the delivery's public id."""
-        raw = json.dumps(event(*lines, order=order, return_id=return_id, event_id=event_id)).encode()
+        return self.deliver_body(
+            event(*lines, order=order, return_id=return_id, event_id=event_id), source, f"msg_{event_id}"
+        )
+
+    def deliver_body(self, body, source="warehouse", message_id="msg_1") -> str:
+        raw = json.dumps(body).encode()
         runtime = build_runtime(self.settings())
         now = datetime.now(UTC)
-        headers = sign(runtime.settings.sources[source], raw, now, f"msg_{event_id}")
+        headers = sign(runtime.settings.sources[source], raw, now, message_id)
         received = receive(runtime, source, raw, headers)
         runtime.store.close()
         return format_id("delivery", received.delivery_id)

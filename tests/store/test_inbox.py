@@ -302,3 +302,31 @@ def test_the_oldest_due_tells_how_far_behind_the_workers_are(store):
 
     assert store.inbox.oldest_due(at(4)) is None
     assert store.inbox.oldest_due(at(100)) == at(5)
+
+
+def test_many_at_once_are_one_commit_or_none(store):
+    batch = [delivery("k1", body=b"one"), delivery("k2", body=b"two")]
+    assert [each.duplicate for each in store.inbox.receive_all(batch)] == [False, False]
+
+    with pytest.raises(TypeError):
+        store.inbox.receive_all([delivery("k3", body=b"three"), delivery("k4", body=None)])
+
+    assert [each.delivery_key for each in store.inbox.list()] == ["k2", "k1"]
+
+
+def test_one_delivery_twice_in_a_batch_is_stored_once(store):
+    first, again = store.inbox.receive_all([delivery(), delivery()])
+
+    assert (first.duplicate, again.duplicate, again.delivery_id) == (False, True, first.delivery_id)
+
+
+def test_deliveries_are_counted_by_source_and_state(store):
+    store.inbox.receive(delivery(source="portal", body=b"one", received_at=at(1)))
+    store.inbox.receive(delivery(source="portal", body=b"two", received_at=at(2)))
+    store.inbox.receive(delivery(source="warehouse", received_at=at(3)))
+
+    assert [(each.source, each.state, each.count, each.last_received_at) for each in store.inbox.by_source()] == [
+        ("portal", DeliveryState.NEEDS_PERSON, 1, at(2)),
+        ("portal", DeliveryState.RECEIVED, 1, at(1)),
+        ("warehouse", DeliveryState.RECEIVED, 1, at(3)),
+    ]
