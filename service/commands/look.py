@@ -21,7 +21,7 @@ from service.core.policy import SourcePolicy
 from service.core.returns import Ignored
 from service.core.wording import money
 from service.errors import BadRequest
-from service.flow.answers import dry_run
+from service.flow.answers import DryRun, dry_run
 from service.flow.reread import quarantined
 from service.runtime import Runtime, build_runtime
 from service.settings import Caps, Settings, SourceSettings, StandardWebhooksAuth
@@ -65,22 +65,29 @@ def plan_command(
     """
     settings = invocation.read_settings()
     source = choose_source(settings, store_name, source_name)
-    event = parse(source, event_file.read(), (), Limits(json_depth=settings.service.max_json_depth))
-    if isinstance(event, Ignored):
+    events = parse(source, event_file.read(), (), Limits(json_depth=settings.service.max_json_depth))
+    if isinstance(events, Ignored):
         if as_json:
-            say_json({"verdict": "ignored", "reason": event.reason})
+            say_json({"verdict": "ignored", "reason": events.reason})
         else:
-            say(f"Ignored: {event.reason}")
+            say(f"Ignored: {events.reason}")
         return
     with _open_for_dry_run(invocation, settings) as runtime:
-        dry = dry_run(runtime, source, event)
+        dry_runs = [dry_run(runtime, source, event) for event in events]
+    contents = [_with_urls(dry) for dry in dry_runs]
+    if as_json:
+        say_json(contents[0] if len(contents) == 1 else {"plans": contents})
+        return
+    for dry, content in zip(dry_runs, contents, strict=True):
+        say(*plan_lines(content, dry.urls), "")
+    say("Nothing was stored or sent.")
+
+
+def _with_urls(dry: DryRun) -> dict[str, Any]:
     content = plain_plan(dry.plan, dry.bodies)
     for refund, url in zip(content["refunds"], dry.urls, strict=True):
         refund["url"] = url
-    if as_json:
-        say_json(content)
-    else:
-        say(*plan_lines(content, dry.urls), "", "Nothing was stored or sent.")
+    return content
 
 
 def choose_source(settings: Settings, store_name: str, source_name: str | None) -> SourceSettings:

@@ -62,13 +62,15 @@ class ReturnLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReturnEvent:
-    """What one delivery said about one return of one order."""
+    """What one delivery said about one return of one order; a body that names several orders is several events."""
 
     event_id: str
     type: str
     return_id: str
     order: OrderReference
     lines: tuple[ReturnLine, ...]
+    #: The other orders of the same body, as the sender named them: another set under the same id is another content.
+    together_with: tuple[str, ...] = ()
     #: Cumulative, in the order's currency; deducted from what is given back.
     fees: Decimal = Decimal(0)
     currency: str | None = None

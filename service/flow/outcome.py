@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.core.lifecycle import DeliveryState
@@ -34,3 +35,24 @@ class Ended:
     @staticmethod
     def waiting(code: str, reason: str, due_at: datetime) -> Ended:
         return Ended(state=DeliveryState.WAITING, code=code, reason=reason, due_at=due_at)
+
+
+#: Which of several orders' endings a delivery takes. Waiting comes first: what waits comes again by itself, and a call
+#: whose outcome is unknown has to; the question of another order is kept on its return, and asked of the delivery last.
+_FIRST_OF = (
+    DeliveryState.WAITING,
+    DeliveryState.NEEDS_PERSON,
+    DeliveryState.SHADOWED,
+    DeliveryState.DONE,
+    DeliveryState.IGNORED,
+)
+
+
+def together(ended: Sequence[tuple[str, Ended]]) -> Ended:
+    """The one ending of a delivery that spoke of several orders, with every reason by its order's name."""
+    if len(ended) == 1:
+        return ended[0][1]
+    decisive = min((each for _, each in ended), key=lambda each: _FIRST_OF.index(each.state))
+    waits = [each.due_at for _, each in ended if each.due_at is not None]
+    reason = "; ".join(f"order {order}: {each.reason}" for order, each in ended)
+    return replace(decisive, reason=reason, due_at=min(waits, default=None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from service.core.lifecycle import SLOT_STATES, DeliveryState
-from service.core.returns import Ignored
+from service.core.returns import Ignored, ReturnEvent
 from service.errors import (
     MagentoError,
     MagentoUnauthorized,
@@ -20,7 +20,7 @@ from service.errors import (
 )
 from service.flow.backoff import pause_after, waited_before
 from service.flow.execute import refund_return
-from service.flow.outcome import Ended
+from service.flow.outcome import Ended, together
 from service.runtime import Runtime
 from service.settings import SourceSettings
 from service.sources import Limits, parse
@@ -56,12 +56,16 @@ def _carry(runtime: Runtime, claim: Claim) -> Ended:
         return Ended.needs_person("source-gone", f"source '{claim.delivery.source}' is not configured any more")
     try:
         limits = Limits(json_depth=runtime.settings.service.max_json_depth)
-        event = parse(source, claim.delivery.body, tuple(claim.delivery.headers.items()), limits)
+        said = parse(source, claim.delivery.body, tuple(claim.delivery.headers.items()), limits)
     except Unreadable as error:
         return Ended(state=DeliveryState.UNREADABLE, code="unreadable", reason=error.message)
-    if isinstance(event, Ignored):
-        return Ended(state=DeliveryState.IGNORED, code="ignored", reason=event.reason)
+    if isinstance(said, Ignored):
+        return Ended(state=DeliveryState.IGNORED, code="ignored", reason=said.reason)
+    return together([(str(event.order), _carry_event(runtime, claim, source, event)) for event in said])
 
+
+def _carry_event(runtime: Runtime, claim: Claim, source: SourceSettings, event: ReturnEvent) -> Ended:
+    """One order's part of a delivery."""
     store = runtime.store_of(source)
     now = runtime.clock()
     namespace = runtime.store.returns.frozen_namespace(source.name, source.namespace, now)

@@ -97,7 +97,7 @@ def reread(settings: Settings, source_name: str, raw: bytes, headers: Headers) -
         return Reread(reading=Reading.UNREADABLE, reason=error.message)
     if isinstance(said, Ignored):
         return Reread(reading=Reading.IGNORED, reason=said.reason)
-    return Reread(reading=Reading.EVENT, events=(said,))
+    return Reread(reading=Reading.EVENT, events=said)
 
 
 def changes(before: Reread, after: Reread) -> tuple[Change, ...]:

@@ -35,8 +35,8 @@ def verify(source: SourceSettings, raw: bytes, headers: Headers, now: datetime) 
     return AUTH_SCHEMES[source.auth.scheme].verify(source.auth, source.secrets, raw, headers, now)
 
 
-def parse(source: SourceSettings, raw: bytes, headers: Headers, limits: Limits) -> ReturnEvent | Ignored:
-    """What a verified body says; Unreadable names path, value and remedy."""
+def parse(source: SourceSettings, raw: bytes, headers: Headers, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
+    """What a verified body says, one event per return and order; Unreadable names path, value and remedy."""
     del headers  # the canonical event says everything in its body; kinds of portals will look here
     return KINDS[source.kind].parse(source.policy, raw, limits)
 

@@ -66,8 +66,8 @@ class AuthScheme(Protocol[Auth_contra]):
 class Kind(Protocol):
     """A form of body; each is a module in service/sources/kinds."""
 
-    def parse(self, policy: SourcePolicy, raw: bytes, limits: Limits) -> ReturnEvent | Ignored:
-        """What an authentic body says; Unreadable names path, value and remedy."""
+    def parse(self, policy: SourcePolicy, raw: bytes, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
+        """What an authentic body says, one event per order; Unreadable names path, value and remedy."""
         ...
 
 

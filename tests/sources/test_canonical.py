@@ -1,6 +1,7 @@
 """What the canonical event says in our words, and what is told when it says nothing we understand."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,10 +15,18 @@ from service.errors import Unreadable
 from service.sources import Limits, parse
 from tests.sources.given import SAMPLES, a_line, a_source, an_event
 
+OTHER_ORDER = {"increment_id": "000000265"}
 
-def read(event, policy=None):
+
+def read_all(event, policy=None):
     raw = event if isinstance(event, bytes) else json.dumps(event).encode()
     return parse(a_source(policy=policy), raw, [], Limits())
+
+
+def read(event, policy=None):
+    """The one event, or why there is none."""
+    said = read_all(event, policy)
+    return said if isinstance(said, Ignored) else said[0]
 
 
 def unreadable(event):
@@ -79,6 +88,45 @@ def test_null_is_the_same_as_absent():
     event = an_event(occurred_at=None) | {"occurred_at": None, "totals": None, "resolution": None}
 
     assert read(event) == read(an_event(occurred_at=None))
+
+
+class TestSeveralOrders:
+    """One return of goods from several orders is one event for each of them."""
+
+    def test_each_order_is_an_event_with_its_own_lines(self):
+        first, second = read_all(an_event(lines=[a_line(), a_line(sku="24-MB01", order=OTHER_ORDER)]))
+
+        assert (first.order.increment_id, [line.sku for line in first.lines]) == ("000000264", ["WS12-M-Orange"])
+        assert (second.order.increment_id, [line.sku for line in second.lines]) == ("000000265", ["24-MB01"])
+        assert first.return_id == second.return_id == "RMA-1001"
+
+    def test_the_body_s_own_order_keeps_the_event_s_id(self):
+        first, second = read_all(an_event(lines=[a_line(), a_line(order=OTHER_ORDER)]))
+
+        assert (first.event_id, second.event_id) == ("evt_0001", "evt_0001 of #000000265")
+
+    def test_an_order_that_only_lines_name_keeps_the_id_while_it_is_the_only_one(self):
+        (event,) = read_all(an_event(order=None, lines=[a_line(order=OTHER_ORDER), a_line(order=OTHER_ORDER)]))
+
+        assert (event.event_id, event.order.increment_id, len(event.lines)) == ("evt_0001", "000000265", 2)
+
+    def test_the_same_id_with_another_set_of_orders_says_something_else(self):
+        alone = read(an_event())
+        with_another = read(an_event(lines=[a_line(), a_line(order=OTHER_ORDER)]))
+
+        assert alone.event_id == with_another.event_id
+        assert with_another.together_with == ("#000000265",)
+        assert alone != replace(with_another, lines=alone.lines)
+
+    def test_a_line_without_an_order_is_refused_where_the_body_names_none(self):
+        refused = unreadable(an_event(order=None, lines=[a_line(order=OTHER_ORDER), a_line()]))
+
+        assert refused.context["path"] == "order"
+
+    def test_a_line_that_names_its_order_in_two_ways_is_refused(self):
+        refused = unreadable(an_event(lines=[a_line(order={"increment_id": "7", "entity_id": 7})]))
+
+        assert refused.context["path"] == "lines[0].order"
 
 
 class TestIgnored:
@@ -279,7 +327,6 @@ class TestUnsupported:
             ({"refund_destination": "store_credit"}, "line 1: refund_destination 'store_credit'"),
             ({"lines": [a_line(resolution="Store_Credit")]}, "line 1: resolution 'store_credit'"),
             ({"lines": [a_line(), a_line(resolution="repair")]}, "line 2: resolution 'repair'"),
-            ({"lines": [a_line(order={"increment_id": "7"})]}, "line 1: belongs to another order"),
             ({"quantity_semantics": "delta"}, "quantity_semantics 'delta'"),
             ({"totals": {"store_credit": "5.00"}}, "totals.store_credit '5.00'"),
             ({"discrepancies": ["over_receipt"]}, "discrepancy 'over_receipt'"),

@@ -6,7 +6,7 @@ that the sender computed are not read: Magento computes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from marshmallow import ValidationError
@@ -22,9 +22,14 @@ from service.sources.unreadable import Body, explain, line_named, shown, unreada
 SUPPORTED = {"resolution": "refund", "refund_destination": "original_payment", "quantity_semantics": "cumulative"}
 
 
-def parse(policy: SourcePolicy, raw: bytes, limits: Limits) -> ReturnEvent | Ignored:
+def parse(policy: SourcePolicy, raw: bytes, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
     """What a canonical body says; Unreadable names path, value and remedy."""
-    body = renamed(read_json_object(raw, limits), EVENT_ALIASES, "")
+    return read_event(policy, read_json_object(raw, limits), limits)
+
+
+def read_event(policy: SourcePolicy, body: Body, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
+    """What a body in the canonical event's names says, one event per order: kinds of portals end here too."""
+    body = renamed(body, EVENT_ALIASES, "")
     event_type = body.get("type")
     if not isinstance(event_type, str) or not event_type.strip():
         raise unreadable("type", event_type, "not an event type", 'Send a string, as "return.approved"')
@@ -38,25 +43,49 @@ def parse(policy: SourcePolicy, raw: bytes, limits: Limits) -> ReturnEvent | Ign
         read = EVENT_SCHEMA.load(shaped)
     except ValidationError as error:
         raise explain(EVENT_SCHEMA, shaped, error.messages_dict) from error
-    return _event(read, shaped, event_type)
+    by_order = _lines_by_order(read)
+    return tuple(_event(read, shaped, event_type, order, by_order) for order in by_order)
 
 
-def _event(read: Body, shaped: Body, event_type: str) -> ReturnEvent:
+def _lines_by_order(read: Body) -> dict[OrderReference, tuple[int, ...]]:
+    """The numbers of the lines that belong to each order: a line may name another than the body's own."""
+    own = _order(read["order"], "order") if "order" in read else None
+    found: dict[OrderReference, tuple[int, ...]] = {}
+    for index, line in enumerate(read["lines"]):
+        order = _order(line["order"], f"lines[{index}].order") if "order" in line else own
+        if order is None:
+            raise unreadable("order", None, "missing", 'Send an object, as {"increment_id": "000000264"}')
+        found[order] = (*found.get(order, ()), index)
+    return found
+
+
+def _event(
+    read: Body, shaped: Body, event_type: str, order: OrderReference, by_order: Mapping[OrderReference, Sequence[int]]
+) -> ReturnEvent:
+    orders, numbers = tuple(by_order), by_order[order]
     fees = sum((fee["amount"] for fee in read.get("fees", ())), Decimal(0))
     currency = next(iter(_currencies(read)), None)
     if fees and currency is None:
         raise unreadable("currency", None, "missing, and there are fees", 'Send the order\'s currency, as "EUR"')
     return ReturnEvent(
-        event_id=read["id"],
+        event_id=_event_id(read, order, orders),
         type=event_type,
         return_id=read["returned"]["id"],
-        order=_order(read["order"]),
-        lines=tuple(_line(line, index) for index, line in enumerate(read["lines"])),
-        fees=fees,
+        order=order,
+        lines=tuple(_line(read["lines"][index], index) for index in numbers),
+        together_with=tuple(str(other) for other in orders if other != order),
+        fees=fees if len(orders) == 1 else Decimal(0),
         currency=currency,
         occurred_at=read.get("occurred_at"),
-        unsupported=tuple(_unsupported(read, shaped)),
+        unsupported=tuple(_unsupported(read, shaped, numbers, shares_fees=fees > 0 and len(orders) > 1)),
     )
+
+
+def _event_id(read: Body, order: OrderReference, orders: Sequence[OrderReference]) -> str:
+    """The body's own id; where it names several orders, that of another than the body's own says which."""
+    is_own = len(orders) == 1 or ("order" in read and order == _order(read["order"], "order"))
+    event_id: str = read["id"]
+    return event_id if is_own else f"{event_id} of {order}"
 
 
 def _currencies(read: Body) -> tuple[str, ...]:
@@ -65,10 +94,10 @@ def _currencies(read: Body) -> tuple[str, ...]:
     return tuple(dict.fromkeys(currency for currency in (read.get("currency"), *of_fees) if currency is not None))
 
 
-def _order(order: Body) -> OrderReference:
+def _order(order: Body, path: str) -> OrderReference:
     if len(order) != 1:
         raise unreadable(
-            "order",
+            path,
             order,
             "names the order in two ways" if order else "does not name the order",
             "Send increment_id (a string) or entity_id, one of them",
@@ -112,19 +141,20 @@ def _parts(line: Body, index: int) -> tuple[ReturnedPart, ...]:
     )
 
 
-def _unsupported(read: Body, shaped: Body) -> Iterator[str]:
-    """What a person must decide: other than money back, of another order, in several currencies, or not as sums."""
+def _unsupported(read: Body, shaped: Body, numbers: Sequence[int], *, shares_fees: bool) -> Iterator[str]:
+    """What a person must decide: other than money back, in several currencies, or not as sums."""
     if (semantics := read.get("quantity_semantics") or "cumulative") != SUPPORTED["quantity_semantics"]:
         yield f"quantity_semantics {semantics!r}"
     if len(currencies := _currencies(read)) > 1:
         yield f"several currencies ({', '.join(currencies)})"
-    for number, (line, sent) in enumerate(zip(read["lines"], shaped["lines"], strict=True), start=1):
+    if shares_fees:
+        yield "a fee that several orders share"
+    for number in numbers:
+        line = read["lines"][number]
         for key in ("resolution", "refund_destination"):
             word = line.get(key) or read.get(key) or SUPPORTED[key]
             if word != SUPPORTED[key]:
-                yield f"line {number}: {key} {word!r}"
-        if "order" in sent and not _same_order(sent["order"], shaped["order"]):
-            yield f"line {number}: belongs to another order"
+                yield f"line {number + 1}: {key} {word!r}"
     totals = shaped.get("totals")
     for key in ("store_credit", "exchange_credit"):
         credit = totals.get(key) if isinstance(totals, dict) else None
@@ -133,12 +163,6 @@ def _unsupported(read: Body, shaped: Body) -> Iterator[str]:
     discrepancies = shaped.get("discrepancies")
     for discrepancy in discrepancies if isinstance(discrepancies, list) else ():
         yield f"discrepancy {shown(discrepancy)}"
-
-
-def _same_order(one: object, other: Body) -> bool:
-    return isinstance(one, dict) and all(
-        str(value) == str(other.get(key)) for key, value in one.items() if key in {"increment_id", "entity_id"}
-    )
 
 
 def _is_test(body: Body) -> bool:

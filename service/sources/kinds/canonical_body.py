@@ -50,7 +50,17 @@ class _SplitSchema(_Lenient):
     disposition = word_field()
 
 
+class _OrderSchema(_Lenient):
+    increment_id = text_field()
+    entity_id = database_id_field()
+
+
+def _order_field() -> fields.Nested:
+    return fields.Nested(_OrderSchema, metadata={"expects": 'an object, as {"increment_id": "000000264"}'})
+
+
 class _LineSchema(_Lenient):
+    order = _order_field()
     sku = text_field()
     order_item_id = database_id_field()
     external_line_id = identifier_field()
@@ -67,11 +77,6 @@ class _ReturnSchema(_Lenient):
     id = identifier_field(required=True)
 
 
-class _OrderSchema(_Lenient):
-    increment_id = text_field()
-    entity_id = database_id_field()
-
-
 class _FeeSchema(_Lenient):
     amount = amount_field()
     currency = currency_field()
@@ -83,9 +88,7 @@ class _EventSchema(_Lenient):
     returned = fields.Nested(
         _ReturnSchema, required=True, data_key="return", metadata={"expects": 'an object, as {"id": "RMA-1001"}'}
     )
-    order = fields.Nested(
-        _OrderSchema, required=True, metadata={"expects": 'an object, as {"increment_id": "000000264"}'}
-    )
+    order = _order_field()
     lines = fields.List(
         fields.Nested(_LineSchema),
         required=True,
@@ -132,6 +135,8 @@ def _shaped_line(line: object, path: str, event_type: str) -> object:
     stage = STAGE_QUANTITIES.get(event_type)
     if "quantity" not in shaped and stage in shaped:
         shaped["quantity"] = shaped[stage]
+    if isinstance(shaped.get("order"), dict):
+        shaped["order"] = _without_nulls(shaped["order"])
     if isinstance(shaped.get("splits"), list):
         shaped["splits"] = [
             renamed(split, SPLIT_ALIASES, f"{path}splits[{index}].") if isinstance(split, dict) else split
