@@ -26,8 +26,8 @@ from service.settings import (
     settings_reference,
     shipped_file,
 )
-from service.settings.build import normalised_base_url
 from service.settings.reference import schema_fields
+from service.settings.urls import normalised_base_url
 
 STORE = 'base_url = "https://shop.example"\ntoken_env = "MAGENTO_TOKEN"\n'
 SOURCE = 'store = "main"\nsecrets_env = ["WAREHOUSE_SECRET"]\n'

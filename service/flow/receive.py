@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from service.errors import RefundryError, Unauthentic
 from service.runtime import Runtime
-from service.sources import verify
+from service.sources import Incoming, verify
 from service.store import NewDelivery, Received
 
 #: What a later look at a delivery needs; signatures and addresses are not kept.
 _KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp", "user-agent")
 
 
-def receive(runtime: Runtime, source_name: str, raw: bytes, headers: Sequence[tuple[str, str]]) -> Received:
+def receive(runtime: Runtime, source_name: str, incoming: Incoming) -> Received:
     """Store one delivery and say under which id.
 
     Raises Unauthentic (counted, and shown without its body), UnknownSource, and StoreUnavailable, after which nothing
@@ -22,16 +20,16 @@ def receive(runtime: Runtime, source_name: str, raw: bytes, headers: Sequence[tu
     source = runtime.source(source_name)
     now = runtime.clock()
     try:
-        verified = verify(source, raw, headers, now)
+        verified = verify(source, incoming, now)
     except Unauthentic as refused:
-        refuse(runtime, source_name, refused, size_bytes=len(raw))
+        refuse(runtime, source_name, refused, size_bytes=len(incoming.raw))
         raise
     return runtime.store.inbox.receive(
         NewDelivery(
             source=source.name,
             delivery_key=verified.delivery_key,
-            body=raw,
-            headers={name.lower(): value for name, value in headers if name.lower() in _KEPT_HEADERS},
+            body=incoming.raw,
+            headers={name.lower(): value for name, value in incoming.headers if name.lower() in _KEPT_HEADERS},
             received_at=now,
         )
     )

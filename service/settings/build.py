@@ -39,10 +39,10 @@ from service.settings.shapes import (
     StoreSettings,
 )
 from service.settings.tables import Table
+from service.settings.urls import normalised_base_url
 
 #: From here on a memo of an invoice is limited to that invoice's tax (Magento 2.4.3 release notes).
 _TAX_LIMITED_BY_INVOICE = (2, 4, 3)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def build_settings(
@@ -81,6 +81,7 @@ class _Builder:
             return None
         database_url = self._database_url(table, values)
         fields = {key: value for key, value in values.items() if not key.startswith("database_url")}
+        fields["trusted_proxies"] = tuple(values["trusted_proxies"])
         return None if database_url is None else ServiceSettings(database_url=database_url, **fields)
 
     def store(self, table: Table) -> StoreSettings | None:
@@ -237,20 +238,6 @@ _PLAIN_STORE_KEYS = (
     "drift_check_after_seconds",
     "drift_check_again_after_seconds",
 )
-
-
-def normalised_base_url(url: str) -> str | None:
-    """One spelling for one address: lower-case scheme and host, no default port, no trailing slash; None: not one."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if not parts.hostname or parts.username is not None or parts.query or parts.fragment or "?" in url or "#" in url:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown_port = "" if port is None or port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
-    return f"{parts.scheme}://{host}{shown_port}{parts.path.rstrip('/')}"
 
 
 def _version(text: str) -> tuple[int, ...]:

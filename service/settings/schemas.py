@@ -10,12 +10,14 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from ipaddress import ip_network
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.core.policy import ShippingRule, ShippingRuleKind
-from service.settings.shapes import KeyEncoding, Mode, SignatureEncoding
+from service.settings.shapes import IPNetwork, KeyEncoding, Mode, SignatureEncoding
+from service.settings.urls import normalised_base_url
 
 #: Lower case, because they are parts of URLs and of environment variables.
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|_(?!_))*")
@@ -84,6 +86,28 @@ class JsonTextField(fields.String):
         except (ValueError, RecursionError) as error:
             raise ValidationError("not JSON") from error
         return text
+
+
+class NetworkField(fields.Field[IPNetwork]):
+    """An address or a network; one with host bits set is a slip of the hand."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> IPNetwork:
+        del attr, data, kwargs
+        try:
+            return ip_network(value if isinstance(value, str) else "")
+        except ValueError as error:
+            raise ValidationError("not an address or network") from error
+
+
+class PublicUrlField(fields.String):
+    """An address under which the service is reached; one spelling for each, as in normalised_base_url."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        url = normalised_base_url(text)
+        if url is None:
+            raise ValidationError("not an address")
+        return url
 
 
 def _whole(at_least: int, at_most: int, unit: str = "") -> fields.Integer:
@@ -163,6 +187,10 @@ class ServiceSchema(_Strict):
     api = _flag()
     host = _text("an address or host name", r"[A-Za-z0-9_.:-]+")
     port = _whole(1, 65535)
+    public_url = PublicUrlField(metadata={"expects": "an address without ? and #, as https://hooks.example"})
+    trusted_proxies = fields.List(
+        NetworkField(), metadata={"expects": 'a list of addresses or networks, as "10.0.0.5" or "10.0.0.0/24"'}
+    )
     web_workers = _whole(1, 64)
     web_threads = _whole(1, 256)
     max_body_bytes = _whole(1024, 67_108_864, "bytes")

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from typing import ClassVar
 
 from service.core.policy import SourcePolicy, StorePolicy
+
+IPNetwork = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +52,9 @@ class ServiceSettings:
     port: int = 8000
     web_workers: int = 1
     web_threads: int = 8
+    #: Without a slash at its end; "": not told.
+    public_url: str = ""
+    trusted_proxies: tuple[IPNetwork, ...] = ()
     max_body_bytes: int = 1_048_576
     max_json_depth: int = 32
     worker_threads: int = 4

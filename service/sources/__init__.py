@@ -13,10 +13,10 @@ from typing import Any
 from service.core.returns import Ignored, ReturnEvent
 from service.settings import HmacAuth, SourceSettings, StandardWebhooksAuth
 from service.sources.auth import hmac_sha256, standard_webhooks
-from service.sources.base import AuthScheme, Headers, Kind, Limits, Verified
+from service.sources.base import AuthScheme, Headers, Incoming, Kind, Limits, Verified
 from service.sources.kinds import canonical
 
-__all__ = ["AUTH_SCHEMES", "KINDS", "Headers", "Limits", "Verified", "parse", "sign", "verify"]
+__all__ = ["AUTH_SCHEMES", "KINDS", "Headers", "Incoming", "Limits", "Verified", "parse", "sign", "verify"]
 
 # Typed one by one, so that mypy holds each module to the protocol with its own settings.
 _STANDARD_WEBHOOKS: AuthScheme[StandardWebhooksAuth] = standard_webhooks
@@ -30,9 +30,9 @@ AUTH_SCHEMES: Mapping[str, AuthScheme[Any]] = {
 KINDS: Mapping[str, Kind] = {"canonical": canonical}
 
 
-def verify(source: SourceSettings, raw: bytes, headers: Headers, now: datetime) -> Verified:
+def verify(source: SourceSettings, incoming: Incoming, now: datetime) -> Verified:
     """The proved delivery; Unauthentic, with the reason for the operator alone, for everything else."""
-    return AUTH_SCHEMES[source.auth.scheme].verify(source.auth, source.secrets, raw, headers, now)
+    return AUTH_SCHEMES[source.auth.scheme].verify(source.auth, source.secrets, incoming, now)
 
 
 def parse(source: SourceSettings, raw: bytes, headers: Headers, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:

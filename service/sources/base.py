@@ -29,6 +29,19 @@ MAX_ID_LENGTH = 255
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """A request before anything of it is believed: what a scheme verifies."""
+
+    raw: bytes
+    headers: Headers
+    method: str = "POST"
+    #: As the sender wrote it: service.public_url and the request's target. Without that setting the target alone.
+    url: str = ""
+    #: Whoever connected, which is a proxy where there is one. Never what a header says.
+    peer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
     """A delivery whose sender is proved."""
 
@@ -50,10 +63,8 @@ class Limits:
 class AuthScheme(Protocol[Auth_contra]):
     """A signature scheme; each is a module in service/sources/auth."""
 
-    def verify(
-        self, auth: Auth_contra, secrets: tuple[Secret, ...], raw: bytes, headers: Headers, now: datetime
-    ) -> Verified:
-        """Unauthentic for anything that is not a current signature of one of `secrets` over `raw`."""
+    def verify(self, auth: Auth_contra, secrets: tuple[Secret, ...], incoming: Incoming, now: datetime) -> Verified:
+        """Unauthentic for anything that one of `secrets` does not prove to be current and the sender's."""
         ...
 
     def sign(

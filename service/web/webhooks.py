@@ -14,10 +14,11 @@ from flask import Blueprint, Response, request
 from service.errors import TooLarge, UnknownSource
 from service.flow.receive import receive, refuse
 from service.settings import SourceSettings
+from service.sources import Incoming
 from service.store import Received, format_id
 from service.web.context import current_runtime
 from service.web.errors import EncodedBody
-from service.web.wire import read_body, read_headers
+from service.web.wire import read_body, read_headers, read_target
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -43,7 +44,14 @@ def receive_delivery(source_name: str) -> Response:
         unknown = UnknownSource(f"there is no source called {source_name[:100]!r}", source=source_name[:100])
         refuse(runtime, counted_as, unknown, size_bytes=len(raw))
         raise unknown
-    return _answer(source, receive(runtime, source.name, raw, read_headers(request.environ)))
+    incoming = Incoming(
+        raw=raw,
+        headers=read_headers(request.environ),
+        method=request.method,
+        url=runtime.settings.service.public_url + read_target(request.environ),
+        peer=request.environ.get("REMOTE_ADDR", ""),
+    )
+    return _answer(source, receive(runtime, source.name, incoming))
 
 
 def _answer(source: SourceSettings, received: Received) -> Response:

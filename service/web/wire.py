@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 from wsgiref.types import WSGIEnvironment
 
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from werkzeug.exceptions import ClientDisconnected
-from werkzeug.wsgi import get_content_length, get_input_stream
+from werkzeug.wsgi import get_content_length, get_input_stream, get_path_info
 
 from service.errors import BadRequest, TooLarge
 from service.web.errors import EncodedBody
@@ -52,6 +53,15 @@ def read_headers(environ: WSGIEnvironment) -> list[tuple[str, str]]:
     no time or id that is signed, survives that, so it is refused all the same.
     """
     return list(_headers(environ))
+
+
+def read_target(environ: WSGIEnvironment) -> str:
+    """Path and query as they were sent, percent-encoding and all: what signatures that cover the address cover."""
+    sent: str = environ.get("RAW_URI", "")
+    if sent.startswith("/"):
+        return sent
+    query = environ.get("QUERY_STRING", "")
+    return quote(get_path_info(environ)) + (f"?{query}" if query else "")
 
 
 def mark_repeated_headers(_worker: Any, request: Any) -> None:

@@ -16,7 +16,7 @@ from service.runtime import build_runtime
 from service.sandbox.command import Sandbox
 from service.sandbox.faults import parse_fault
 from service.settings import load_settings
-from service.sources import sign
+from service.sources import Incoming, sign
 from service.store import format_id, migrate
 
 
@@ -50,7 +50,7 @@ class Desk:
         runtime = build_runtime(self.settings())
         now = datetime.now(UTC)
         headers = sign(runtime.settings.sources[source], raw, now, message_id)
-        received = receive(runtime, source, raw, headers)
+        received = receive(runtime, source, Incoming(raw=raw, headers=headers))
         runtime.store.close()
         return format_id("delivery", received.delivery_id)
 

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from service.sources import verify
+from service.sources import Incoming, verify
 from tests.commands.desk import event
 
 
@@ -232,7 +232,7 @@ def test_send_signs_as_the_source_would(desk, receiver, tmp_path, source):
     assert (result.exit_code, result.stdout) == (0, "202  {}\n")
     assert path == f"/webhooks/{source}"
     assert json.loads(body)["id"] != "evt_1"
-    verify(desk.settings().sources[source], body, headers, datetime.now(UTC))
+    verify(desk.settings().sources[source], Incoming(raw=body, headers=headers), datetime.now(UTC))
 
 
 def test_send_delivers_again_under_the_same_id(desk, receiver, tmp_path):

@@ -40,7 +40,7 @@ from service.settings import (
     StandardWebhooksAuth,
     StoreSettings,
 )
-from service.sources import sign
+from service.sources import Incoming, sign
 from service.store import migrate, open_store
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -242,7 +242,11 @@ class World:
 
     def post(self, raw, delivery_id):
         source = self.settings.sources["warehouse"]
-        return receive(self.runtime, "warehouse", raw, sign(source, raw, self.clock.now, delivery_id))
+        return receive(
+            self.runtime,
+            "warehouse",
+            Incoming(raw=raw, headers=sign(source, raw, self.clock.now, delivery_id)),
+        )
 
     def work(self, runtime=None):
         """Let a worker do all that is due now."""

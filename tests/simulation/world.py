@@ -36,7 +36,7 @@ from service.settings import (
     StandardWebhooksAuth,
     StoreSettings,
 )
-from service.sources import sign
+from service.sources import Incoming, sign
 from service.store import DeliverySummary, RefundRow, Store, migrate
 from service.store.engine import read_url
 from service.store.store import store_on
@@ -263,7 +263,7 @@ class World:
         try:
             if process.arrive(boundary_at("webhook"), f"webhook {message.key}") in _UNHEARD:
                 return False
-            receive(runtime, source.name, raw, sign(source, raw, self.now(), message.key))
+            receive(runtime, source.name, Incoming(raw=raw, headers=sign(source, raw, self.now(), message.key)))
             self.scheduler.wake("worker", self.lab.settings.service.poll_seconds)
             fault = process.arrive(boundary_at("answer"), f"answer {message.key}")
             if fault in _UNHEARD:

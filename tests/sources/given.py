@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from service import sources
 from service.core.policy import SourcePolicy
 from service.settings import (
     Caps,
@@ -17,6 +18,7 @@ from service.settings import (
     SourceSettings,
     StandardWebhooksAuth,
 )
+from service.sources import Headers, Incoming, Verified
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -59,6 +61,11 @@ def a_source(
         policy=policy or SourcePolicy(),
         caps=Caps(),
     )
+
+
+def verify(source: SourceSettings, raw: bytes, headers: Headers, now: datetime, **request: str) -> Verified:
+    """A request as most tests see it: a body and its headers."""
+    return sources.verify(source, Incoming(raw=raw, headers=headers, **request), now)
 
 
 def an_event(**changes: object) -> dict[str, object]:

@@ -11,8 +11,8 @@ from service.errors import Unauthentic
 from service.settings import HmacAuth
 from service.settings.schemas import AUTH_SCHEMES as CONFIGURABLE_SCHEMES
 from service.settings.schemas import SOURCE_KINDS
-from service.sources import AUTH_SCHEMES, KINDS, sign, verify
-from tests.sources.given import BODY, CURRENT_KEY, MESSAGE_ID, NOW, OLD_KEY, SCHEMES, a_source
+from service.sources import AUTH_SCHEMES, KINDS, sign
+from tests.sources.given import BODY, CURRENT_KEY, MESSAGE_ID, NOW, OLD_KEY, SCHEMES, a_source, verify
 
 every_scheme = pytest.mark.parametrize("auth", SCHEMES.values(), ids=SCHEMES)
 

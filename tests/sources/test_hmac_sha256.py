@@ -6,8 +6,8 @@ import pytest
 
 from service.errors import Unauthentic
 from service.settings import HmacAuth, SignatureEncoding
-from service.sources import sign, verify
-from tests.sources.given import BODY, HMAC_HEX, NOW, a_source
+from service.sources import sign
+from tests.sources.given import BODY, HMAC_HEX, NOW, a_source, verify
 
 KEY = b"returns-demo-secret"
 HEX = "6fe23214b3d4f7ea18ebd44c27dd4f743d6b0dea3a505f1adbaaa289c40813cf"

@@ -7,9 +7,8 @@ import hmac
 import pytest
 
 from service.errors import Unauthentic
-from service.sources import verify
 from service.sources.base import Limits, read_header
-from tests.sources.given import BODY, CURRENT_KEY, NOW, SIGNED_AT, a_source
+from tests.sources.given import BODY, CURRENT_KEY, NOW, SIGNED_AT, a_source, verify
 
 
 def signed(delivery_id="msg_1", *, prefix="webhook", before=""):

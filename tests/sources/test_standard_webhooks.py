@@ -7,8 +7,8 @@ import pytest
 
 from service.errors import Unauthentic
 from service.settings import StandardWebhooksAuth
-from service.sources import sign, verify
-from tests.sources.given import BODY, CURRENT_KEY, MESSAGE_ID, NOW, OLD_KEY, SIGNED_AT, a_source
+from service.sources import sign
+from tests.sources.given import BODY, CURRENT_KEY, MESSAGE_ID, NOW, OLD_KEY, SIGNED_AT, a_source, verify
 
 SIGNATURE = "v1,SiuVUOD+xDKUoRJxVYUwsQXVVXjWMhDVADv9aF/V6FU="
 OLD_SIGNATURE = "v1,P5z6UU1Tod0Zq54AKkGhVF8ULcDx58wgNc2mU6bh0KA="

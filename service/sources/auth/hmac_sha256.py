@@ -14,21 +14,21 @@ from datetime import datetime
 
 from service.errors import Unauthentic
 from service.settings import HmacAuth, Secret, SignatureEncoding
-from service.sources.base import Headers, Verified, match_secret, read_header, require_header, require_id
+from service.sources.base import Headers, Incoming, Verified, match_secret, read_header, require_header, require_id
 
 
-def verify(auth: HmacAuth, secrets: tuple[Secret, ...], raw: bytes, headers: Headers, now: datetime) -> Verified:
+def verify(auth: HmacAuth, secrets: tuple[Secret, ...], incoming: Incoming, now: datetime) -> Verified:
     del now
-    sent = require_header(headers, auth.header)
+    sent = require_header(incoming.headers, auth.header)
     if not sent.startswith(auth.prefix):
         raise Unauthentic(f"header {auth.header} does not start with {auth.prefix!r}", header=auth.header)
     signature = sent.removeprefix(auth.prefix)
     if auth.encoding is SignatureEncoding.HEX:
         signature = signature.lower()
-    index = match_secret([signature.encode()], [_signature(auth, secret, raw) for secret in secrets])
+    index = match_secret([signature.encode()], [_signature(auth, secret, incoming.raw) for secret in secrets])
     if index is None:
         raise Unauthentic("the signature matches none of the source's secrets")
-    return Verified(delivery_key=_delivery_key(auth, raw, headers), secret_index=index)
+    return Verified(delivery_key=_delivery_key(auth, incoming.raw, incoming.headers), secret_index=index)
 
 
 def sign(auth: HmacAuth, secret: Secret, raw: bytes, now: datetime, delivery_id: str) -> list[tuple[str, str]]:

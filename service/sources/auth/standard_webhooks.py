@@ -15,7 +15,7 @@ from datetime import datetime
 
 from service.errors import Unauthentic
 from service.settings import Secret, StandardWebhooksAuth
-from service.sources.base import Headers, Verified, match_secret, require_header, require_id
+from service.sources.base import Headers, Incoming, Verified, match_secret, require_header, require_id
 
 _NAME_PREFIXES = ("webhook", "svix")
 _PARTS = ("id", "timestamp", "signature")
@@ -26,16 +26,15 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _MAX_SIGNATURES = 32
 
 
-def verify(
-    auth: StandardWebhooksAuth, secrets: tuple[Secret, ...], raw: bytes, headers: Headers, now: datetime
-) -> Verified:
+def verify(auth: StandardWebhooksAuth, secrets: tuple[Secret, ...], incoming: Incoming, now: datetime) -> Verified:
+    headers = incoming.headers
     prefix = _name_prefix(headers)
     delivery_id = require_id(require_header(headers, f"{prefix}-id"), f"{prefix}-id")
     timestamp = require_header(headers, f"{prefix}-timestamp")
     signatures = _signatures(require_header(headers, f"{prefix}-signature"))
     if not _TIMESTAMP.fullmatch(timestamp):
         raise Unauthentic(f"{prefix}-timestamp is not a whole number of seconds")
-    expected = [_signature(secret, delivery_id, timestamp, raw) for secret in secrets]
+    expected = [_signature(secret, delivery_id, timestamp, incoming.raw) for secret in secrets]
     index = match_secret(signatures, expected)
     if index is None:
         raise Unauthentic("no signature matches one of the source's secrets")
