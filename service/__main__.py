@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from service.commands import act, docs, doctor, look, reconcile, replay, run, sandbox, setup, state
+from service.commands import act, docs, doctor, look, reconcile, replay, run, sandbox, setup, sources, state
 from service.commands.demo import command as demo
 from service.commands.invocation import CONFIG_DIR_VARIABLE, Invocation
 from service.errors import RefundryError
@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Set it up": (setup.init_command, setup.settings_command, setup.keys_group, doctor.doctor_command),
     "Run it": (run.serve_command, run.web_command, run.work_command, run.migrate_command),
     "Keep it": (state.backup_command, state.restore_command),
-    "Look": (look.list_command, look.show_command, look.plan_command),
+    "Look": (look.list_command, look.show_command, look.plan_command, sources.sources_group),
     "Decide": (
         act.approve_command,
         act.answer_command,

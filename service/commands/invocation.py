@@ -28,8 +28,9 @@ class Invocation:
     user: str
     clock: Callable[[], datetime] = wall_clock
 
-    def read_settings(self) -> Settings:
-        return load_settings(self.config_dir, self.environ)
+    def read_settings(self, *, directory: Path | None = None, instead: Mapping[str, Path] | None = None) -> Settings:
+        """The settings, or those of another directory; `instead`: source → the file that is tried for it."""
+        return load_settings(directory or self.config_dir, self.environ, instead=instead or {})
 
     @contextmanager
     def open_runtime(self) -> Iterator[Runtime]:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from service.commands.captured import as_file
 from service.commands.invocation import Invocation, json_option
 from service.commands.pages import ROUTE_WORDS, plan_lines, read_page
 from service.commands.shown import say, say_json, table
@@ -72,7 +73,7 @@ def plan_command(
         else:
             say(f"Ignored: {events.reason}")
         return
-    with _open_for_dry_run(invocation, settings) as runtime:
+    with open_for_dry_run(invocation, settings) as runtime:
         dry_runs = [dry_run(runtime, source, event) for event in events]
     contents = [_with_urls(dry) for dry in dry_runs]
     if as_json:
@@ -119,7 +120,7 @@ def _default_source(store_name: str) -> SourceSettings:
 
 
 @contextmanager
-def _open_for_dry_run(invocation: Invocation, settings: Settings) -> Iterator[Runtime]:
+def open_for_dry_run(invocation: Invocation, settings: Settings) -> Iterator[Runtime]:
     """The runtime; where no database was made yet, one with an empty database, because nothing was sent yet either."""
     with TemporaryDirectory(prefix="refundry-plan-") as folder:
         try:
@@ -138,16 +139,22 @@ def _open_for_dry_run(invocation: Invocation, settings: Settings) -> Iterator[Ru
 
 @click.command(name="show")
 @click.argument("public_id", metavar="ID")
+@click.option("--raw", is_flag=True, help="A delivery as a file: an HTTP request with the very bytes that came.")
 @json_option
 @click.pass_obj
-def show_command(invocation: Invocation, *, public_id: str, as_json: bool) -> None:
+def show_command(invocation: Invocation, *, public_id: str, raw: bool, as_json: bool) -> None:
     """Show a delivery, return or refund with all there is.
 
-    ID is del_…, ret_… or ref_…. Ends with what you can do now.
+    ID is del_…, ret_… or ref_…. Ends with what you can do now. What --raw writes, `refundry sources test` reads.
     """
     kind = kind_of(public_id)
     number = parse_id(kind, public_id)
+    if raw and (as_json or kind != "delivery"):
+        raise click.UsageError("--raw writes a delivery (del_…) as a file; for the rest, and for scripts: --json")
     with invocation.open_runtime() as runtime:
+        if raw:
+            click.echo(as_file(runtime.store.inbox.delivery(number)), nl=False)
+            return
         page = read_page(runtime.store, kind, number)
     if as_json:
         say_json(page.content)

@@ -54,7 +54,7 @@ def read_page(store: Store, kind: Kind, number: int) -> Page:
 
 def plan_lines(plan: Mapping[str, Any], urls: Sequence[str] = ()) -> Iterator[str]:
     """A plan as `plain_plan` gives it: every decision with its reason, then each call with the exact JSON."""
-    yield f"Plan  {_headline(plan)}"
+    yield f"Plan  {plan_headline(plan)}"
     yield ""
     yield from _indented(
         table(("decided", "about", "because"), [(n["rule"], n["subject"], n["text"]) for n in plan["notes"]])
@@ -74,7 +74,7 @@ def plan_lines(plan: Mapping[str, Any], urls: Sequence[str] = ()) -> Iterator[st
         yield from ("", f"Fingerprint  {plan['fingerprint']}")
 
 
-def _headline(plan: Mapping[str, Any]) -> str:
+def plan_headline(plan: Mapping[str, Any]) -> str:
     total = money(Decimal(plan["base_total"]), plan["base_currency"])
     calls = len(plan["refunds"])
     said = {

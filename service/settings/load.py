@@ -26,8 +26,13 @@ ENVIRONMENT_PREFIX = "REFUNDRY__"
 ENVIRONMENT_SECTIONS = ("SERVICE", "STORES", "SOURCES")
 
 
-def load_settings(config_dir: Path, environ: Mapping[str, str]) -> Settings:
-    """The settings under `config_dir` with the environment's overrides; SettingsError names every bad value."""
+def load_settings(
+    config_dir: Path, environ: Mapping[str, str], *, instead: Mapping[str, Path] | None = None
+) -> Settings:
+    """The settings under `config_dir` with the environment's overrides; SettingsError names every bad value.
+
+    `instead`: name of a source → the file that is read for it in place of its own, to try it out.
+    """
     problems: list[SettingsError] = []
     if not config_dir.is_dir():
         raise SettingsError(
@@ -37,7 +42,7 @@ def load_settings(config_dir: Path, environ: Mapping[str, str]) -> Settings:
             value=str(config_dir),
             remedy="Run `refundry init` to start from a commented configuration",
         )
-    return _load(list(_read_directory(config_dir, problems)), config_dir, environ, problems)
+    return _load(list(_read_directory(config_dir, instead or {}, problems)), config_dir, environ, problems)
 
 
 def load_settings_file(file: Path, environ: Mapping[str, str]) -> Settings:
@@ -110,14 +115,17 @@ class _Tables:
         return table
 
 
-def _read_directory(config_dir: Path, problems: list[SettingsError]) -> Iterator[_Document]:
+def _read_directory(
+    config_dir: Path, instead: Mapping[str, Path], problems: list[SettingsError]
+) -> Iterator[_Document]:
     service_file = config_dir / "service.toml"
     if service_file.exists():
         yield from _documents(service_file, "service", "", problems)
     for section, folder in (("store", "stores"), ("source", "sources")):
-        for file in sorted((config_dir / folder).glob("*.toml")):
-            if _is_name(file.stem, str(file), "file name", problems):
-                yield from _documents(file, section, file.stem, problems)
+        files = {file.stem: file for file in (config_dir / folder).glob("*.toml")}
+        for name, file in sorted({**files, **(instead if section == "source" else {})}.items()):
+            if _is_name(name, str(file), "file name", problems):
+                yield from _documents(file, section, name, problems)
 
 
 def _documents(file: Path, section: str, name: str, problems: list[SettingsError]) -> Iterator[_Document]:
