@@ -58,8 +58,8 @@ oracle: $(READY) ## play 100,000 orders against a second computation in exact fr
 teeth: $(READY) ## seed every known defect in a copy and see the tests catch it; prints docs/teeth.md
 	$(BIN)/python -m tests.teeth --write docs/teeth.md
 
-mutation: $(READY) ## try every small fault in what decides about money; prints docs/mutation.md (MODULES=FILE …)
-	$(BIN)/python -m tests.mutation $(MODULES) $(if $(MODULES),,--write docs/mutation.md)
+mutation: $(READY) ## try every small fault in what decides about money; goes on where it was stopped; prints docs/mutation.md (MODULES=FILE …)
+	$(BIN)/python -m tests.mutation $(MODULES) --keep .mutation.jsonl $(if $(MODULES),,--write docs/mutation.md)
 
 simulate: $(READY) ## schedules of chance, every fault and pairs of faults (SECONDS=600 for schedules and for pairs, SEED=0)
 	$(BIN)/python -m tests.simulation run --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
@@ -81,4 +81,4 @@ wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build *.egg-info .mutation.jsonl .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -49,6 +50,8 @@ class Mutant:
     number: int
     where: str
     line: int
+    #: Where the innermost statement around it begins that is carried out by a call; 0: it is carried out by the import.
+    statement: int
     before: str
     after: str
 
@@ -58,8 +61,8 @@ class Mutant:
         return f"{self.module}:{self.where}: {self.before} → {self.after}"
 
 
-def mutants_of(module: str, source: str) -> Iterator[tuple[Mutant, ast.Module]]:
-    """Every fault of a module with the tree that holds it. The same source gives the same faults in the same order."""
+def mutants_of(module: str, source: str) -> Iterator[tuple[Mutant, Callable[[], ast.Module]]]:
+    """Every fault of a module, with what makes the tree that holds it. The same source, the same faults."""
     tree = ast.parse(source)
     number = 0
     for place in _places(tree):
@@ -69,18 +72,28 @@ def mutants_of(module: str, source: str) -> Iterator[tuple[Mutant, ast.Module]]:
                 number=number,
                 where=place.where,
                 line=place.node.lineno,
+                statement=place.statement,
                 before=_one_line(place.node),
                 after=_one_line(changed),
             )
-            yield mutant, _with(tree, place, changed)
+            yield mutant, partial(_with, tree, place, changed)
             number += 1
 
 
-def functions_of(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Every function under the name that `Mutant.where` gives it."""
-    for place in _places(tree):
-        if isinstance(place.node, ast.FunctionDef):
-            yield (f"{place.where}.{place.node.name}" if place.where != "(module)" else place.node.name), place.node
+def statements_of(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    """Every list of statements that a call carries out one after the other."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            yield from _blocks(function)
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    for _, value in ast.iter_fields(node):
+        if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+            yield value
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not isinstance(child, ast.FunctionDef | ast.Lambda):
+                yield from _blocks(child)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,13 +103,15 @@ class _Place:
     node: ast.expr | ast.stmt
     path: tuple[tuple[str, int | None], ...]
     where: str
+    #: See Mutant.statement.
+    statement: int
 
 
 def _places(tree: ast.Module) -> Iterator[_Place]:
-    yield from _below(tree, (), "")
+    yield from _below(tree, (), "", 0)
 
 
-def _below(node: ast.AST, path: tuple[tuple[str, int | None], ...], where: str) -> Iterator[_Place]:
+def _below(node: ast.AST, path: tuple[tuple[str, int | None], ...], where: str, statement: int) -> Iterator[_Place]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         where = f"{where}.{node.name}" if where else node.name
     for name, value in ast.iter_fields(node):
@@ -107,9 +122,16 @@ def _below(node: ast.AST, path: tuple[tuple[str, int | None], ...], where: str) 
             if not isinstance(child, ast.AST) or _is_left_alone(child):
                 continue
             step = (*path, (name, index))
+            within = _statement(node, name, child, statement)
             if isinstance(child, ast.expr | ast.stmt):
-                yield _Place(node=child, path=step, where=where or "(module)")
-            yield from _below(child, step, where)
+                yield _Place(node=child, path=step, where=where or "(module)", statement=within)
+            yield from _below(child, step, where, within)
+
+
+def _statement(node: ast.AST, name: str, child: ast.AST, around: int) -> int:
+    if isinstance(child, ast.stmt) and (around or (isinstance(node, ast.FunctionDef) and name == "body")):
+        return child.lineno
+    return around
 
 
 def _is_left_alone(node: ast.AST) -> bool:

@@ -4,27 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CORE = (
-    "planning",
-    "line_matching",
-    "allocation",
-    "given_back",
-    "refund_mode",
-    "stock_policy",
-    "shipping_policy",
-    "amounts",
-    "memo_lines",
-    "memo_shipping",
-    "counters",
-    "rounding",
-    "lines",
-    "receipt",
-    "marker",
-    "lifecycle",
-    "plan",
-)
-FLOW = ("execute", "reconcile", "confirm")
-VERIFIERS = ("auth/hmac_sha256", "auth/standard_webhooks", "base")
+_ROOT = Path(__file__).parents[2]
 
 #: What holds the planner against Magento as recorded, and against the oracle for some orders, counts as its tests.
 _OF_CORE = (
@@ -32,14 +12,24 @@ _OF_CORE = (
     "tests/predictions",
     "tests/oracle/test_oracle.py::test_the_planner_and_the_oracle_agree[0]",
 )
+_OF_FLOW = ("tests/flow",)
+_OF_VERIFIERS = ("tests/sources",)
 
-_OF_FLOW = ("tests/flow/test_refunds.py", "tests/flow/test_at_most_once.py", "tests/flow/test_forgotten.py")
+#: Words in the names of tests that are left out: the older Magento tells nothing more about a fault of ours, and what
+#: takes seconds would be waited for at each fault that survives.
+NOT_RUN = ("2.4.1", "after_a_week", "waiting_for_ever", "away_for_a_day", "made_to_be_slow")
+
+
+def _modules(folder: str) -> list[str]:
+    return sorted(f"{folder}/{file.name}" for file in Path(_ROOT, folder).glob("*.py") if file.name != "__init__.py")
+
 
 #: Module → tests. Only fast ones: a fault that these miss is one that a developer would not see at once.
 TARGETS: dict[str, tuple[str, ...]] = {
-    **{f"service/core/{name}.py": _OF_CORE for name in CORE},
-    **{f"service/flow/{name}.py": _OF_FLOW for name in FLOW},
-    **{f"service/sources/{name}.py": ("tests/sources",) for name in VERIFIERS},
+    **dict.fromkeys(_modules("service/core"), _OF_CORE),
+    **{f"service/flow/{name}.py": _OF_FLOW for name in ("execute", "reconcile", "confirm")},
+    "service/sources/base.py": _OF_VERIFIERS,
+    **dict.fromkeys(_modules("service/sources/auth"), _OF_VERIFIERS),
 }
 
 

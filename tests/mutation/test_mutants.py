@@ -1,11 +1,12 @@
 """The faults that `make mutation` tries: which they are, and that one of them is really noticed."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.mutation.__main__ import AT_LEAST_PERCENT, Result, percent, render, run
+from tests.mutation.__main__ import AT_LEAST_PERCENT, Result, digest, percent, render, run
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import mutants_of
 from tests.mutation.targets import TARGETS
@@ -56,7 +57,7 @@ def test_what_no_test_should_pin_is_left_alone(source):
 def test_a_fault_is_put_in_one_place_and_the_others_stay():
     source = "def f(a, b):\n    return min(a, b) + min(a, b)\n"
 
-    trees = [ast.unparse(tree) for mutant, tree in mutants_of("m.py", source) if mutant.before == "min"]
+    trees = [ast.unparse(tree()) for mutant, tree in mutants_of("m.py", source) if mutant.before == "min"]
 
     assert trees == [
         "def f(a, b):\n    return max(a, b) + min(a, b)",
@@ -74,19 +75,56 @@ def test_every_equivalent_fault_is_still_one_of_the_faults():
 
 def test_the_report_counts_what_survived_and_names_it():
     results = [
-        Result(name="service/core/a.py:f: 1 → 2", killed_by="tests/core/test_a.py::test", tests=3, line=4),
-        Result(name="service/core/a.py:f: a < b → a <= b", killed_by="", tests=3, line=5),
+        Result(name="service/core/a.py:f: 1 → 2", number=0, killed_by="tests/core/test_a.py::test", tests=3, line=4),
+        Result(name="service/core/a.py:f: a < b → a <= b", number=1, killed_by="", tests=3, line=5),
     ]
 
     assert percent(results) == 50 < AT_LEAST_PERCENT
-    assert "- line 5, `service/core/a.py:f: a < b → a <= b` (3 tests enter it)" in render(results, minutes=1)
+    assert "- line 5, `service/core/a.py:f: a < b → a <= b` (3 tests reach it)" in render(results)
 
 
-def test_a_fault_of_the_verifier_is_noticed():
-    path = "service/sources/auth/hmac_sha256.py"
-    first, *others = [mutant.name for mutant, _ in mutants_of(path, Path(ROOT, path).read_text())]
-    known = {name: Result(name=name, killed_by="not tried", tests=1) for name in others}
+def test_a_fault_is_reached_by_the_statement_around_it_and_by_the_import_outside_of_functions():
+    source = (
+        "X = 1\n\ndef f(a, b=2):\n    if a < 3:\n        return (\n            4\n        )\n    return [\n        5]\n"
+    )
 
-    run([path], 1, known)
+    statements = {mutant.before: mutant.statement for mutant, _ in mutants_of("m.py", source)}
 
-    assert known[first].killed_by.startswith("tests/sources/")
+    assert {said: statements[said] for said in "1245"} == {"1": 0, "2": 0, "4": 5, "5": 8}
+    assert statements["a < 3"] == 4
+
+
+@pytest.fixture
+def faults():
+    """Two faults of the verifiers, one in a function and one in what an import makes; and all the others."""
+    path = "service/sources/base.py"
+    mutants = [mutant for mutant, _ in mutants_of(path, Path(ROOT, path).read_text())]
+    tried = [next(each for each in mutants if each.statement), next(each for each in mutants if each.after == "256")]
+    return path, tried, [each for each in mutants if each not in tried]
+
+
+def write_verdicts(file, mutants, killed_by):
+    said = [{"name": each.name, "number": each.number, "killed_by": killed_by, "tests": 1} for each in mutants]
+    file.write_text("".join(json.dumps({**each, "state": "another"}) + "\n" for each in said))
+
+
+def test_a_fault_of_the_verifiers_is_noticed_and_what_was_noticed_before_is_trusted(tmp_path, faults):
+    path, tried, others = faults
+    write_verdicts(tmp_path / "trusted", others, "a test of old")
+
+    known = run([path], 1, trust=tmp_path / "trusted", keep=tmp_path / "kept")
+
+    assert not tried[1].statement
+    assert [known[each.name, each.number].killed_by[:14] for each in tried] == ["tests/sources/"] * 2
+    assert {known[each.name, each.number].killed_by for each in others} == {"a test of old"}
+    assert len((tmp_path / "kept").read_text().splitlines()) == len(others) + 2
+
+
+def test_a_run_goes_on_from_the_verdicts_about_the_same_code_and_no_other(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1")
+    before = digest(tmp_path)
+    (tmp_path / "notes").write_text("anything")
+    same = digest(tmp_path)
+    (tmp_path / "a.py").write_text("x = 2")
+
+    assert before == same != digest(tmp_path)
