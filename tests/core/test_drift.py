@@ -36,13 +36,15 @@ def facts(*, route=Route.INVOICE, memo_then=None, before=None, explained=()):
 
 
 def our_memo(entity_id=20, *, total="34", units=1, transaction="refund-1"):
-    memo = a_memo(entity_id, {BAG: units}, total=total, comments=(f"Return RMA-1 (warehouse) {OURS}",))
-    return replace(memo, transaction_id=transaction)
+    return memo_of(entity_id, {BAG: units}, total=total, marker=OURS, transaction=transaction)
 
 
 def memo_of(entity_id, units, *, total="34", marker=None, transaction="refund-2"):
     comments = () if marker is None else (f"Return RMA-1 (warehouse) {marker}",)
-    return replace(a_memo(entity_id, units, total=total, comments=comments), transaction_id=transaction)
+    memo = a_memo(entity_id, units, total=total, comments=comments)
+    # The customer paid in a currency of half the worth; every amount of an alarm is in the shop's own.
+    shown = replace(memo.base, grand_total=memo.base.grand_total * 2)
+    return replace(memo, shown=shown, transaction_id=transaction)
 
 
 EARLIER = memo_of(10, {BAG: 1}, total="5")
@@ -59,7 +61,9 @@ QUIET = {
     "as it was": reading(EARLIER, our_memo()),
     "another part of ours on the same lines": reading(EARLIER, our_memo(), memo_of(21, {BAG: 1}, marker=OTHER_PART)),
     "a later memo on another line": reading(EARLIER, our_memo(), memo_of(21, {TEE: 1}, total="22")),
-    "a counter rounded down a hair": reading(EARLIER, our_memo(), refunded="38.995"),
+    "a later memo with none of our line": reading(EARLIER, our_memo(), memo_of(21, {BAG: 0, TEE: 1}, total="22")),
+    "a counter rounded down by a cent a memo": reading(EARLIER, our_memo(), refunded="38.98"),
+    "a cent a memo more booked offline": reading(EARLIER, our_memo(), offline="0.02"),
 }
 
 
@@ -90,6 +94,11 @@ LOUD = {
         ["drift-second-memo"],
         "memos on the same lines since 20: expected none, Magento has 21 of 34.00 USD",
     ),
+    "a later memo on our line and on another": (
+        reading(EARLIER, our_memo(), memo_of(21, {BAG: 1, TEE: 1}, total="56")),
+        ["drift-second-memo"],
+        "memos on the same lines since 20: expected none, Magento has 21 of 56.00 USD",
+    ),
     "a later memo without any line": (
         reading(EARLIER, our_memo(), memo_of(21, {}, total="34")),
         ["drift-second-memo"],
@@ -105,6 +114,11 @@ LOUD = {
         ["drift-memo-missing", "drift-totals-back"],
         "the order's memos: expected 20 among them, Magento has 10",
     ),
+    "every memo gone": (
+        reading(),
+        ["drift-memo-missing", "drift-totals-back"],
+        "the order's memos: expected 20 among them, Magento has none",
+    ),
     "our memo overwritten": (
         reading(EARLIER, our_memo(total="30", units=2)),
         ["drift-memo-changed", "drift-memo-changed", "drift-totals-back"],
@@ -119,6 +133,11 @@ LOUD = {
         reading(EARLIER, our_memo(), memo_of(21, {TEE: 1}, total="22", transaction=None), offline="22"),
         ["drift-booked-offline"],
         "booked as refunded offline: expected 0.00 USD, Magento has 22.00 USD",
+    ),
+    "a counter back by more than rounding": (
+        reading(EARLIER, our_memo(), refunded="38.97"),
+        ["drift-totals-back"],
+        "the order's refunded total: expected at least 39.00 USD, Magento has 38.97 USD",
     ),
     "a counter that went back": (
         reading(EARLIER, our_memo(), refunded="5"),
@@ -146,10 +165,33 @@ def test_a_memo_that_a_person_has_explained_is_no_drift():
     assert find_drift(facts(explained=[21]), reading(EARLIER, our_memo(), by_hand, offline="34")) == ()
 
 
+@pytest.mark.parametrize(
+    ("transaction", "offline", "expected"),
+    [(None, "56", "34.00"), ("refund-3", "22", "0.00")],
+    ids=["offline", "online"],
+)
+def test_an_explained_memo_accounts_for_what_it_booked_offline_itself_and_no_more(transaction, offline, expected):
+    explained = memo_of(21, {BAG: 1}, total="34", transaction=transaction)
+    by_hand = memo_of(22, {TEE: 1}, total="22", transaction=None)
+
+    found = find_drift(facts(explained=[21]), reading(EARLIER, our_memo(), explained, by_hand, offline=offline))
+
+    assert [str(drift) for drift in found] == [
+        f"booked as refunded offline: expected {expected} USD, Magento has {offline}.00 USD"
+    ]
+
+
 def test_an_order_paid_offline_is_booked_offline():
     later = reading(EARLIER, our_memo(transaction=None), offline="34")
 
     assert find_drift(facts(route=Route.ORDER), later) == ()
+
+
+@pytest.mark.parametrize("unkept", [{"before": None}, {"memo_then": None}], ids=["reading", "memo"])
+def test_what_was_not_kept_is_not_compared(unkept):
+    as_its_memos_say = reading(our_memo())
+
+    assert find_drift(replace(facts(), **unkept), as_its_memos_say) == ()
 
 
 def test_without_the_reading_before_the_older_memos_count_as_known():

@@ -50,9 +50,12 @@ def test_memos_count_by_their_letter_whatever_stands_between_them():
 
 def test_fees_are_counted_as_the_customer_saw_them_and_shipping_as_the_books_do():
     memo = marked(1, f"{OURS}-01R", {TEE: 1}, fee="4", shipping="6")
-    memo = replace(memo, shown=replace(memo.shown, adjustment_negative=Decimal(2), shipping=Decimal(3)))
+    books = replace(memo.base, shipping_tax=Decimal(1))
+    shown = replace(books, adjustment_negative=Decimal(2), shipping=Decimal(3), shipping_tax=Decimal("0.5"))
 
-    assert (given(memo).fees, given(memo).shipping) == (2, 6)
+    found = given(replace(memo, base=books, shown=shown))
+
+    assert (found.fees, found.shipping, found.shipping_tax) == (2, 6, 1)
 
 
 def test_a_refund_nobody_knows_the_outcome_of_counts_with_all_it_asked_for():

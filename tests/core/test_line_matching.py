@@ -260,6 +260,41 @@ def test_units_named_by_id_are_not_taken_twice_for_the_same_sku():
     assert outstanding(found) == [(FIRST, 2, (FIRST,)), (SECOND, 2, (SECOND,))]
 
 
+@pytest.mark.parametrize("given", [{"restocked": {FIRST: 2}}, {"restocked": {FIRST: 1}, "not_restocked": {FIRST: 1}}])
+def test_of_lines_at_different_prices_nothing_is_asked_once_all_was_given_back(given):
+    first, second = line(FIRST, "BAG", "34", 2), line(SECOND, "BAG", "35", 2)
+
+    found = match(an_order(first, second), came_back("BAG", 2), **given)
+
+    assert (outstanding(found), asked(found)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("restocked", "not_restocked", "excess"),
+    [
+        ({FIRST: 1}, {FIRST: 3}, ["1 of 'BAG' more"]),
+        ({FIRST: 1, SECOND: 2}, {}, []),
+        ({FIRST: 2, SECOND: 4}, {}, ["3 of 'BAG' more"]),
+        ({FIRST: 3, SECOND: 1}, {FIRST: 2, SECOND: 2}, ["2 of 'BAG' more", "3 of 'BAG' more"]),
+    ],
+)
+def test_what_was_given_back_beyond_what_is_approved_is_told(restocked, not_restocked, excess):
+    found = match(two_lines(), came_back("BAG", 3), restocked=restocked, not_restocked=not_restocked)
+
+    assert [note.text.partition(" than")[0] for note in found.notes if note.rule == "given.more"] == excess
+
+
+@pytest.mark.parametrize(("refunded", "question"), [(0, "2 never left"), (1, "1 never left"), (2, "")])
+def test_units_refunded_before_are_taken_from_the_shelf_first(refunded, question):
+    bag = line(BAG, "BAG", "34", 5, shipped=3, qty_refunded=Decimal(refunded))
+
+    found = match(an_order(bag), came_back("BAG", 1, "damaged"))
+
+    assert [(each.code, question in each.text) for each in found.questions] == (
+        [("unsellable-but-unshipped", True)] if question else []
+    )
+
+
 # --- kits with a fixed price ----------------------------------------------------------------------------------------
 
 
@@ -295,6 +330,16 @@ def test_a_kits_part_of_which_some_are_good_and_some_are_not_is_a_question():
     found = match(cups_and_boxes(), mixed, came_back("BOX", 1))
 
     assert (outstanding(found), asked(found)) == ([], [("kit-part-mixed", "CUP", 1)])
+
+
+@pytest.mark.parametrize(("refunded", "asks"), [(0, True), (1, True), (2, False)])
+def test_kits_refunded_before_are_taken_from_the_shelf_first(refunded, asks):
+    kit, *parts = (replace(each, qty_shipped=each.qty_ordered / 3) for each in cups_and_boxes().lines)
+    order = an_order(replace(kit, qty_refunded=Decimal(refunded)), *parts)
+
+    found = match(order, came_back("CUP", 2, "damaged"), came_back("BOX", 1, "damaged"))
+
+    assert [question.code for question in found.questions] == (["unsellable-but-unshipped"] if asks else [])
 
 
 @pytest.mark.parametrize(("cups", "boxes"), [(2, 2), (3, 1), (1, 0), (2, 0)])

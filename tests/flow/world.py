@@ -11,6 +11,9 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import requests
@@ -117,6 +120,14 @@ class _Body:
         self.closed = True
 
 
+@cache
+def _migrated():
+    """An empty database as its migrations make it; making it anew takes most of a short test."""
+    with TemporaryDirectory() as folder:
+        migrate(f"sqlite:///{folder}/refundry.db")
+        return Path(folder, "refundry.db").read_bytes()
+
+
 @dataclass
 class World:
     tmp_path: object
@@ -138,7 +149,7 @@ class World:
         self._late_seconds, self._late = [], []
         self.people = People()
         self.url = f"sqlite:///{self.tmp_path}/refundry.db"
-        migrate(self.url)
+        Path(self.tmp_path, "refundry.db").write_bytes(_migrated())
         self.settings = self._settings()
         self.runtime = self.new_process()
         self._delivered = 0

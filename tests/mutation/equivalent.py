@@ -4,6 +4,7 @@ _SIGN = "both signs turn, and what is carried with them: the sums are the same"
 _TYPE = "read by type checkers only"
 _LAST_CALL = "offline there are two calls at most, and the second's share is the rest"
 _PLAY = "whole cents are compared with a hundredth of one"
+_OURS = "our own memo is left out by its id"
 _MOMENT = "the very microsecond of a deadline is on either side of it"
 
 #: Mutant.name → why no test can tell it from the real thing.
@@ -16,6 +17,11 @@ EQUIVALENT: dict[str, str] = {
     "service/core/stock_policy.py:unshipped_units: parent.qty_shipped > 0 → parent.qty_shipped >= 0": (
         "of no kits shipped no parts are"
     ),
+    "service/core/drift.py:_at_once: memo.entity_id < facts.memo_id → memo.entity_id <= facts.memo_id": _OURS,
+    "service/core/drift.py:_second_memo: memo.entity_id > facts.memo_id → memo.entity_id >= facts.memo_id": _OURS,
+    "service/core/drift.py:_unexplained: memo.entity_id < facts.memo_id → memo.entity_id <= facts.memo_id": _OURS,
+    "service/core/line_matching.py:_interchangeable: True → False": "what a unit is worth are always three amounts",
+    "service/core/line_matching.py:_interchangeable.worth: 1 → 2": "of what is not invoiced nothing is left",
     "service/core/memo_shipping.py:_given_back: asked >= to_cent(most) + PLAY → asked > to_cent(most) + PLAY": _PLAY,
     "service/core/memo_shipping.py:_given_back: asked > most - PLAY → asked >= most - PLAY": _PLAY,
     "service/core/memo_shipping.py:_given_back: whole > 0 → whole >= 0": "of no shipping all that is left is asked",

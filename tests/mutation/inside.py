@@ -297,10 +297,11 @@ def _try_all(
     run: Callable[[_Fault, Sequence[str]], str],
     told: Callable[[Verdict], None],
 ) -> None:
-    caught: Counter[str] = Counter()
+    caught: Counter[str | tuple[str, str]] = Counter()
     running: dict[int, _Running] = {}
     for fault, reaching in faults:
-        tests = sorted(reaching, key=lambda test: (-caught[test], seconds[test]))
+        near = fault.mutant.where
+        tests = sorted(reaching, key=lambda test: seconds[test] / (0.1 + caught[test] + 10 * caught[near, test]))
         if not tests:
             told(Verdict(mutant=fault.mutant, killed_by="", tests=0))
             continue
@@ -315,7 +316,9 @@ def _try_all(
         _finish(running, caught, told)
 
 
-def _finish(running: dict[int, _Running], caught: Counter[str], told: Callable[[Verdict], None]) -> None:
+def _finish(
+    running: dict[int, _Running], caught: Counter[str | tuple[str, str]], told: Callable[[Verdict], None]
+) -> None:
     wait = max(min(each.ends for each in running.values()) - time.monotonic(), 0)
     ready, _, _ = select.select(list(running), [], [], wait)
     late = [] if ready else [each.pipe for each in running.values() if each.ends <= time.monotonic()]
@@ -326,7 +329,7 @@ def _finish(running: dict[int, _Running], caught: Counter[str], told: Callable[[
         said = _read_all(pipe)
         os.waitpid(one.process, 0)
         killed_by = "(time)" if pipe in late else (json.loads(said) if said else "(crash)")
-        caught[killed_by] += 1
+        caught.update([killed_by, (one.mutant.where, killed_by)])
         told(Verdict(mutant=one.mutant, killed_by=killed_by, tests=one.tests))
 
 
