@@ -333,12 +333,13 @@ class People(Notifier):
     """Who was told what."""
 
     told: list = field(default_factory=list)
+    refunded_told: list = field(default_factory=list)
 
     def needs_person(self, *, subject, code, reason):
         self.told.append((subject, code, reason))
 
     def refunded(self, *, subject, memo_id, order):
-        pass
+        self.refunded_told.append((subject, memo_id, order))
 
 
 def a_line(sku, quantity="1", disposition="sellable"):

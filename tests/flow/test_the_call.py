@@ -1,0 +1,169 @@
+"""Around the one POST: the lease that outlives it, the deadline before it, its answer, and the mail after it."""
+
+from datetime import timedelta
+
+import pytest
+
+from service.core.lifecycle import DeliveryState, RefundState
+from service.flow import answers
+from service.sandbox.http import Answer
+from service.sandbox.order_specs import LineSpec, OrderSpec
+from tests.flow.world import World, dollars
+
+OFFLINE, ONLINE = "000000101", "000000102"
+DONE, PERSON, WAITING = DeliveryState.DONE, DeliveryState.NEEDS_PERSON, DeliveryState.WAITING
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+@pytest.fixture
+def store(world):
+    return world.settings.stores["main"]
+
+
+def tee(world, **more):
+    return world.say(OFFLINE, ("WS12-M-Orange", 1), **more)
+
+
+def bag(world, **more):
+    return world.say(ONLINE, ("24-MB01", 1), **more)
+
+
+def at_the_call(world, do):
+    """What `do` returned whenever a refund call reached Magento; an Answer is given in place of Magento's."""
+    handle, seen = world.sandbox.handle, []
+
+    def handled(request):
+        if request.path.endswith("/refund"):
+            seen.append(do())
+            if isinstance(seen[-1], Answer):
+                return seen[-1]
+        return handle(request)
+
+    world.sandbox.handle = handled
+    return seen
+
+
+def test_the_lease_outlives_the_longest_call_by_a_minute(world, store):
+    left = at_the_call(world, lambda: world.deliveries()[0].lease_until - world.clock.now)
+    tee(world)
+
+    world.work()
+
+    assert left == [timedelta(seconds=store.refund_read_timeout_seconds + store.send_deadline_seconds + 60)]
+
+
+@pytest.mark.parametrize(("late", "readings"), [(0, 1), (1, 2)])
+def test_a_reading_is_good_until_the_very_deadline(world, store, late, readings):
+    world.fault(f"GET */invoices latency seconds={store.send_deadline_seconds + late} times=1")
+    received = bag(world)
+
+    world.work_until_idle()
+
+    # A memo is read back with the invoices' numbers of one reading, so every reading asks for them once.
+    assert [path.rsplit("/", 1)[-1] for method, path in world.calls() if method == "GET"].count("invoices") == readings
+    assert world.state(received) == (DONE, "refunded")
+
+
+def test_a_reading_that_is_always_too_old_is_said_to_be_the_stores_fault(world, store):
+    world.fault(f"GET */invoices latency seconds={store.send_deadline_seconds + 1}")
+    received = bag(world)
+
+    world.work()
+
+    assert world.posts() == []
+    assert world.state(received) == (WAITING, "store-slow")
+
+
+@pytest.mark.parametrize("say", [tee, bag], ids=["offline", "online"])
+def test_what_magento_refuses_is_shown_with_its_words_and_frees_the_order(world, say):
+    said = b'{"message": "You can not refund shipping if there is no shipping amount."}'
+    at_the_call(world, lambda: Answer(status=400, body=said))
+    received = say(world)
+
+    world.work()
+
+    (row,) = world.refunds()
+    (attempt,) = world.runtime.store.refunds.attempts(row.id)
+    assert world.state(received)[0] is PERSON
+    assert (row.state, attempt.outcome, attempt.status) == (RefundState.REFUSED, "refused", 400)
+    assert "no shipping amount" in world.delivery(received).reason
+    assert len(world.posts()) == 1
+
+
+def test_every_call_is_kept_with_its_answer(world):
+    world.fault("POST */order/*/refund 429 times=1 retry-after=7")
+    tee(world)
+
+    world.work_until_idle()
+
+    (row,) = world.refunds()
+    assert [(each.outcome, each.status) for each in world.runtime.store.refunds.attempts(row.id)] == [
+        ("not_sent", 429),
+        ("done", 200),
+    ]
+
+
+def test_what_is_unknown_is_settled_so_long_after_the_answer_and_not_before(world, store):
+    world.fault("POST */invoice/*/refund 500-before times=1")
+    received = bag(world)
+
+    world.work()
+
+    (row,) = world.refunds()
+    assert row.settle_at == world.clock.now + timedelta(seconds=store.settle_seconds)
+    assert world.state(received) == (WAITING, "unknown")
+
+
+def test_after_twenty_calls_for_one_return_a_person_is_asked_and_may_let_it_go_on(tmp_path):
+    many = OrderSpec(
+        increment_id="000000301",
+        why="One unit on each of its invoices",
+        lines=(LineSpec(sku="24-MB01", qty=21),),
+        payment="sandboxpay",
+        invoices=((1,),) * 21,
+    )
+    world = World(tmp_path, specs=(many,))
+    received = world.say("000000301", ("24-MB01", 21))
+
+    world.work()
+    calls, ending = len(world.posts()), world.state(received)
+    answers.retry(world.runtime, world.delivery(received).return_id, "anna")
+    world.work()
+
+    assert (calls, ending) == (20, (PERSON, "going-in-circles"))
+    assert world.paid_back("000000301") == dollars(*[34] * 21)
+    assert world.state(received)[0] is DONE
+
+
+# --- after the call -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [(None, "sent"), ("500-before", "failed"), ("lost-before", "failed")],
+)
+def test_the_mail_about_an_online_refund_is_asked_for_once_and_its_failure_is_no_failure(world, fault, state):
+    if fault:
+        world.fault(f"POST */creditmemo/*/emails {fault}")
+    received = bag(world)
+
+    world.work_until_idle()
+
+    assert [path.rsplit("/", 1)[-1] for method, path in world.calls() if method == "POST"].count("emails") == 1
+    assert [row.email_state for row in world.refunds()] == [state]
+    assert world.state(received) == (DONE, "refunded")
+
+
+def test_a_finished_refund_is_told_with_its_memo_and_order(world):
+    received = bag(world)
+
+    world.work()
+
+    (row,) = world.refunds()
+    assert world.people.refunded_told == [("ref_1", row.memo_id, ONLINE)]
+    assert world.delivery(received).reason == f"34.00 USD given back (credit memo {row.memo_id})"
+    assert world.paid_back(ONLINE) == dollars(34)
