@@ -13,7 +13,21 @@ from typing import Any
 
 import click
 
-from service.commands import act, bring_in, docs, doctor, look, reconcile, replay, run, sandbox, setup, sources, state
+from service.commands import (
+    act,
+    bring_in,
+    docs,
+    doctor,
+    look,
+    poll,
+    reconcile,
+    replay,
+    run,
+    sandbox,
+    setup,
+    sources,
+    state,
+)
 from service.commands.demo import command as demo
 from service.commands.invocation import CONFIG_DIR_VARIABLE, Invocation
 from service.errors import RefundryError
@@ -23,7 +37,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Try it": (demo.demo_command, sandbox.sandbox_command, act.send_command),
     "Set it up": (setup.init_command, setup.settings_command, setup.keys_group, doctor.doctor_command),
     "Run it": (run.serve_command, run.web_command, run.work_command, run.migrate_command),
-    "Bring in": (bring_in.import_command,),
+    "Bring in": (bring_in.import_command, poll.poll_command),
     "Keep it": (state.backup_command, state.restore_command),
     "Look": (look.list_command, look.show_command, look.plan_command, sources.sources_group),
     "Decide": (

@@ -29,7 +29,11 @@ class Desk:
         return CliRunner().invoke(cli, ["--config-dir", str(self.config_dir), *words], input=typed)
 
     def json(self, *words: str):
-        result = self.run(*words, "--json")
+        return self.json_of(*words, "--json")
+
+    def json_of(self, *words: str):
+        """As `json`, where --json cannot stand last."""
+        result = self.run(*words)
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
