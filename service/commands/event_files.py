@@ -12,7 +12,8 @@ import hashlib
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -93,10 +94,7 @@ class EventFile:
         seen = _Seen()
         group: list[_Row] = []
         for row in _rows(lines, separator, columns):
-            if isinstance(row, FileEvent):
-                yield row
-                continue
-            if group and (row.key != group[0].key or len(group) == _MOST_ROWS):
+            if group and not (row.goes_with(group[-1]) and len(group) < _MOST_ROWS):
                 yield self._event(group, seen)
                 group = []
             group.append(row)
@@ -121,6 +119,9 @@ class EventFile:
 
     def _event(self, group: Sequence[_Row], seen: _Seen) -> FileEvent:
         first, raw = group[0], b"".join(row.raw for row in group)
+        # The whole return: without the row that is no row, the event would say less than is approved.
+        if broken := next((row for row in group if row.refused), None):
+            return _refused(broken.line, raw, broken.refused)
         if not seen.add(f"{first.key}"):
             return _refused(first.line, raw, f"rows of return {first.key[0]} stand apart: {_TOGETHER}")
         said = {}
@@ -147,11 +148,19 @@ class _Line:
 class _Row:
     line: int
     raw: bytes
+    #: By column; of a row that is none, what can be made out.
     cells: Mapping[str, str]
+    refused: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return self.cells.get("return", ""), self.cells.get("order", ""), self.cells.get("order_entity_id", "")
+    def key(self) -> tuple[str, ...]:
+        return tuple(self.cells.get(name, "") for name in ("return", *_NAMES_AN_ORDER))
+
+    def goes_with(self, before: _Row) -> bool:
+        """Of the same return and order; of a row that is none, the return alone is to be trusted."""
+        if self.refused or before.refused:
+            return self.cells.get("return") == before.cells.get("return")
+        return self.key == before.key
 
 
 def _json_event(line: _Line) -> FileEvent:
@@ -160,33 +169,34 @@ def _json_event(line: _Line) -> FileEvent:
     return FileEvent(line=line.number, raw=line.raw, body=line.raw.strip())
 
 
-def _rows(lines: Iterator[_Line], separator: str, columns: Sequence[str]) -> Iterator[_Row | FileEvent]:
-    taken: list[_Line] = []
+def _rows(lines: Iterator[_Line], separator: str, columns: Sequence[str]) -> Iterator[_Row]:
+    taken: deque[_Line] = deque()
+    again: deque[_Line] = deque()
 
     def texts() -> Iterator[str]:
-        for line in lines:
+        while line := again.popleft() if again else next(lines, None):
             taken.append(line)
             yield _decoded(line)
 
-    reader = csv.reader(texts(), delimiter=separator, strict=True)
     while True:
+        # What `texts` raised ends it, and with it the reader: begun anew for each row, which costs little.
         try:
-            cells = [cell.strip() for cell in next(reader)]
+            cells = [cell.strip() for cell in next(csv.reader(texts(), delimiter=separator, strict=True))]
+            refused = ""
         except StopIteration:
             return
         except (csv.Error, BadRequest) as error:
-            said = error.message if isinstance(error, BadRequest) else f"not CSV: {error}"
-            yield _refused(taken[0].number, _raw(taken), said)
-            taken.clear()
-            # What `texts` raised ended it, and with it the reader.
-            reader = csv.reader(texts(), delimiter=separator, strict=True)
-            continue
-        number, raw = taken[0].number, _raw(taken)
+            refused = error.message if isinstance(error, BadRequest) else f"not CSV: {error}"
+            cells = [cell.strip(' "') for cell in taken[0].raw.decode("utf-8", "replace").strip().split(separator)]
+            # A quotation mark that nothing closes swallows the rows after it: they are read again without it.
+            again.extendleft(reversed([*taken][1:]))
+            taken = deque([taken[0]])
+        if not refused and len(cells) != len(columns):
+            refused = f"{len(cells)} cells, where the first line names {len(columns)} columns"
+        if any(cells):
+            named = dict(zip(columns, cells, strict=False))
+            yield _Row(line=taken[0].number, raw=_raw(taken), cells=named, refused=refused)
         taken.clear()
-        if len(cells) != len(columns):
-            yield _refused(number, raw, f"{len(cells)} cells, where the first line names {len(columns)} columns")
-        elif any(cells):
-            yield _Row(line=number, raw=raw, cells=dict(zip(columns, cells, strict=True)))
 
 
 def _decoded(line: _Line) -> str:
@@ -198,7 +208,7 @@ def _decoded(line: _Line) -> str:
         raise BadRequest(f"not UTF-8 (byte {error.start}); save the file as CSV UTF-8") from error
 
 
-def _raw(taken: Sequence[_Line]) -> bytes:
+def _raw(taken: Iterable[_Line]) -> bytes:
     return b"".join(line.raw.rstrip(b"\r\n") + b"\n" for line in taken)
 
 

@@ -150,6 +150,9 @@ def test_command(
     name, things = _source_first(things)
     now = invocation.read_settings()
     changed = now if candidate is None else _changed_settings(invocation, candidate, name)
+    if name is not None and not {name} & {*now.sources, *changed.sources}:
+        known = ", ".join(sorted({*now.sources, *changed.sources})) or "none"
+        raise NotFound(f"'{name}' is neither a file nor a source; sources: {known}", source=name)
     samples = _samples(invocation, name, things, last)
     tried = [_try(sample, None if candidate is None else now, changed) for sample in samples]
     if with_plan:

@@ -120,6 +120,15 @@ def test_a_body_alone_needs_the_name_of_its_source(desk, tmp_path):
     assert [(each["source"], each["after"]["reading"]) for each in named] == [("warehouse", "event")]
 
 
+def test_a_source_that_is_none_names_those_there_are(desk):
+    result = desk.run("sources", "test", "nobody")
+
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: 'nobody' is neither a file nor a source; sources: portal, warehouse\n",
+    )
+
+
 def test_a_body_that_cannot_be_read_fails_with_its_reason(desk, tmp_path):
     file = tmp_path / "body.json"
     file.write_text("{")
