@@ -287,7 +287,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("lines", "told"),
         [
-            ('kind = "loop"', r"kind = 'loop': .*\"canonical\""),
+            ('kind = "lop"', r"kind = 'lop': no such kind. Did you mean loop\?"),
+            ('kind = "sap"', r"kind = 'sap': no such kind. Known: canonical, generic, aftership"),
             ('[policy]\nquantities = "delta"', r"policy.quantities = 'delta': not available yet. Write \"cumulative\""),
             ('[policy]\namounts = "cap"', r"policy.amounts = 'cap': not available yet. Write \"compute\""),
             ('[policy]\namounts = "exact"', r"not available yet"),

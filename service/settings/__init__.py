@@ -1,11 +1,14 @@
 """Configuration: TOML files and the environment in, frozen and checked values out."""
 
-from service.settings.load import load_settings, load_settings_file, shipped_file
+from service.settings.load import load_settings, load_settings_file
 from service.settings.reference import SettingRow, describe_settings, settings_reference
 from service.settings.shapes import (
+    CANONICAL,
+    GENERIC,
     AdminAuth,
     BearerAuth,
     Caps,
+    EnvelopeFormat,
     HmacAuth,
     KeyEncoding,
     Mode,
@@ -21,22 +24,32 @@ from service.settings.shapes import (
     StoreAuth,
     StoreSettings,
 )
+from service.settings.shipped import Preset, preset_kinds, read_preset, shipped_file
+from service.settings.source_map import ROWS, Row, RowKind, SourceMap
 
 __all__ = [
+    "CANONICAL",
+    "GENERIC",
+    "ROWS",
     "AdminAuth",
     "BearerAuth",
     "Caps",
+    "EnvelopeFormat",
     "HmacAuth",
     "KeyEncoding",
     "Mode",
     "OAuth1Auth",
     "Origin",
+    "Preset",
+    "Row",
+    "RowKind",
     "Secret",
     "ServiceSettings",
     "SettingRow",
     "Settings",
     "SignatureEncoding",
     "SourceAuth",
+    "SourceMap",
     "SourceSettings",
     "StandardWebhooksAuth",
     "StoreAuth",
@@ -44,6 +57,8 @@ __all__ = [
     "describe_settings",
     "load_settings",
     "load_settings_file",
+    "preset_kinds",
+    "read_preset",
     "settings_reference",
     "shipped_file",
 ]

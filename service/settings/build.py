@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from service.core.policy import PaymentRules, SourcePolicy, StorePolicy
 from service.errors import SettingsError
+from service.settings.build_map import build_source_map
 from service.settings.origins import with_origins
 from service.settings.rules import (
     STORE_CREDENTIALS,
@@ -17,13 +18,17 @@ from service.settings.rules import (
     foreign_scheme_keys,
     known_stores,
     same_address_other_instance,
+    secret_headers,
+    source_rules,
     store_rules,
 )
 from service.settings.secret_values import SecretPlaces, SecretUnusable, decode_key
 from service.settings.shapes import (
+    CANONICAL,
     AdminAuth,
     BearerAuth,
     Caps,
+    EnvelopeFormat,
     HmacAuth,
     KeyEncoding,
     Mode,
@@ -38,6 +43,7 @@ from service.settings.shapes import (
     StoreAuth,
     StoreSettings,
 )
+from service.settings.source_map import SourceMap
 from service.settings.tables import Table
 from service.settings.urls import normalised_base_url
 
@@ -119,6 +125,11 @@ class _Builder:
         if auth is None or not secrets:
             return None
         policy = values["policy"]
+        before = len(self.problems)
+        self.problems.extend(source_rules(table, values))
+        source_map = self._source_map(table, values, auth)
+        if len(self.problems) > before:
+            return None
         return SourceSettings(
             name=table.name,
             kind=values["kind"],
@@ -128,15 +139,27 @@ class _Builder:
             secrets=secrets,
             auth=auth,
             policy=SourcePolicy(
-                refund_on=_words(policy["refund_on"]),
-                restock=_words(policy["restock"]),
+                refund_on=words(policy["refund_on"]),
+                restock=words(policy["restock"]),
                 notify_customer=policy["notify_customer"],
             ),
+            map=source_map,
+            envelope=EnvelopeFormat(values["envelope"]),
+            payload_field=values.get("payload_field"),
             caps=_caps(values),
             max_body_bytes=values.get("max_body_bytes", service.get(("max_body_bytes",))),
             success_status=values["success_status"],
             success_body=values.get("success_body"),
         )
+
+    def _source_map(self, table: Table, values: Mapping[str, Any], auth: SourceAuth) -> SourceMap | None:
+        """None for canonical bodies, and after saying what is wrong."""
+        if values["kind"] == CANONICAL:
+            return None
+        source_map = build_source_map(table, values.get("map", {}), words(values["policy"]["refund_on"]), self.problems)
+        if source_map is not None:
+            self.problems.extend(secret_headers(table, source_map, auth))
+        return source_map
 
     def _database_url(self, table: Table, values: Mapping[str, Any]) -> str | None:
         if table.is_set("database_url_env") or table.is_set("database_url_file"):
@@ -263,5 +286,5 @@ def _caps(values: Mapping[str, Any]) -> Caps:
     return Caps(refunds=per_day.get("refunds"), amount=amount)
 
 
-def _words(words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(word.strip().lower() for word in words)
+def words(written: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.strip().lower() for word in written)

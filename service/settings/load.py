@@ -1,4 +1,4 @@
-"""Reads the configuration: shipped defaults, then service.toml, stores/*.toml, sources/*.toml, then the environment.
+"""Reads the configuration: shipped defaults and presets, service.toml, stores/*.toml, sources/*.toml, the environment.
 
 Each layer replaces single values of the one before; where a value came from is kept. All that is wrong is collected
 and shown at once, because a start that fails on one line after the other is a waste of somebody's evening.
@@ -18,7 +18,8 @@ from service.errors import SettingsError, SeveralSettingsErrors
 from service.settings.build import build_settings
 from service.settings.schemas import NAME
 from service.settings.secret_values import SecretPlaces
-from service.settings.shapes import Settings
+from service.settings.shapes import CANONICAL, GENERIC, Settings
+from service.settings.shipped import Preset, preset_kinds, read_preset, shipped_file
 from service.settings.tables import Place, Shown, Table
 
 #: REFUNDRY__STORES__MAIN__MODE: two underscores separate, so that one may be part of a name.
@@ -51,22 +52,18 @@ def load_settings_file(file: Path, environ: Mapping[str, str]) -> Settings:
     return _load(list(_read_single(file, problems)), file.parent, environ, problems)
 
 
-def shipped_file(name: str) -> Path:
-    """A file of config/ as it ships: in a wheel beside the package, in a checkout at the top."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "_config" / name
-    return installed if installed.exists() else package.parent / "config" / name
-
-
 def _load(
     documents: list[_Document], directory: Path, environ: Mapping[str, str], problems: list[SettingsError]
 ) -> Settings:
-    tables = _Tables(tomllib.loads(shipped_file("defaults.toml").read_text(encoding="utf-8"), parse_float=Decimal))
+    tables = _Tables(
+        defaults=tomllib.loads(shipped_file("defaults.toml").read_text(encoding="utf-8"), parse_float=Decimal),
+        environ=environ,
+    )
     for document in documents:
-        tables.table(document.section, document.name, Place(file=document.file)).merge(
-            document.content, Place(file=document.file)
-        )
+        table = tables.table(document.section, document.name, Place(file=document.file), document.content.get("kind"))
+        table.merge(document.content, Place(file=document.file))
     problems.extend(_apply_environment(tables, environ))
+    problems.extend(tables.preset_problems())
     settings = build_settings(
         service=tables.service,
         stores=tables.stores,
@@ -89,25 +86,59 @@ class _Document:
     content: Mapping[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Tables:
     """The service's, each store's and each source's table; a new one starts as a copy of the defaults."""
 
     defaults: Mapping[str, Any]
+    environ: Mapping[str, str]
     service: Table = field(init=False)
     stores: dict[str, Table] = field(default_factory=dict)
     sources: dict[str, Table] = field(default_factory=dict)
+    #: Source → the preset below its own file.
+    presets: dict[str, Preset] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.service = self._fresh("service", "", Place(file="service.toml"))
 
-    def table(self, section: str, name: str, place: Place) -> Table:
+    def table(self, section: str, name: str, place: Place, kind: object = None) -> Table:
+        """`kind` as a source's own file says it: which preset lies below that file."""
         if section == "service":
             return self.service
         named = self.stores if section == "store" else self.sources
         if name not in named:
             named[name] = self._fresh(section, name, place)
+            if section == "source":
+                self._lay_preset(named[name], kind)
         return named[name]
+
+    def preset_problems(self) -> Iterator[SettingsError]:
+        """Kinds that there are not, and what a preset cannot know and nobody has added."""
+        for name, table in self.sources.items():
+            kind = table.get(("kind",))
+            if name in self.presets:
+                for key, remedy in self.presets[name].required.items():
+                    path = tuple(key.split("."))
+                    if not table.is_set_within(*path):
+                        yield SettingsError(
+                            f"{self.presets[name].title} needs it",
+                            file=table.place.file,
+                            key=key,
+                            value=Shown("(missing)"),
+                            remedy=remedy,
+                        )
+            elif isinstance(kind, str) and kind not in {CANONICAL, GENERIC}:
+                known = (CANONICAL, GENERIC, *preset_kinds())
+                near = difflib.get_close_matches(kind, known, n=1)
+                remedy = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}"
+                yield table.problem("no such kind", "kind", remedy=remedy)
+
+    def _lay_preset(self, table: Table, kind: object) -> None:
+        variable = f"{ENVIRONMENT_PREFIX}SOURCES__{table.name.replace('-', '_').upper()}__KIND"
+        kind = self.environ.get(variable, kind)
+        if isinstance(kind, str) and kind in preset_kinds():
+            preset = self.presets[table.name] = read_preset(kind)
+            table.merge(preset.table, Place(file=preset.file, is_default=True))
 
     def _fresh(self, section: str, name: str, place: Place) -> Table:
         table = Table(section=section, name=name, place=place)

@@ -13,8 +13,8 @@ from typing import Any
 
 from marshmallow import fields
 
-from service.settings.load import shipped_file
 from service.settings.schemas import SCHEMAS
+from service.settings.shipped import shipped_file
 
 _Field = fields.Field[Any]
 _SECTION = re.compile(r"\[(?P<name>[a-z.]+)\]")

@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from service.errors import SettingsError
-from service.settings.shapes import StoreSettings
-from service.settings.tables import Table
+from service.settings.shapes import CANONICAL, EnvelopeFormat, HmacAuth, SourceAuth, StoreSettings
+from service.settings.source_map import SourceMap
+from service.settings.tables import Shown, Table
 
 #: auth → the credentials it takes, each given as <name>_env or <name>_file.
 STORE_CREDENTIALS: Mapping[str, tuple[str, ...]] = {
@@ -23,6 +24,10 @@ SCHEME_KEYS: Mapping[str, tuple[str, ...]] = {
     "standard-webhooks": ("tolerance_seconds",),
     "hmac": ("header", "encoding", "prefix", "key_encoding", "delivery_id_header"),
 }
+
+
+#: Headers that prove who somebody is; never kept, so no map can read them.
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "webhook-signature"})
 
 
 def store_rules(table: Table, values: Mapping[str, Any]) -> Iterator[SettingsError]:
@@ -61,6 +66,30 @@ def foreign_scheme_keys(table: Table, scheme: str) -> Iterator[SettingsError]:
             if other != scheme and key not in SCHEME_KEYS[scheme] and table.is_set("auth", key):
                 remedy = f'Write scheme = "{other}" or delete it'
                 yield table.problem(f'not used by scheme = "{scheme}"', "auth", key, remedy=remedy)
+
+
+def source_rules(table: Table, values: Mapping[str, Any]) -> Iterator[SettingsError]:
+    if values["kind"] == CANONICAL and values.get("map"):
+        key = next(iter(table.get(("map",))))
+        remedy = 'Write kind = "generic", or the name of a preset'
+        yield table.problem('not used by kind = "canonical"', "map", key, remedy=remedy, value=Shown("(a row)"))
+    if "payload_field" in values and values["envelope"] != EnvelopeFormat.FORM:
+        yield table.problem(
+            f'not used by envelope = "{values["envelope"]}"',
+            "payload_field",
+            remedy='Write envelope = "form" or delete it',
+        )
+
+
+def secret_headers(table: Table, source_map: SourceMap, auth: SourceAuth) -> Iterator[SettingsError]:
+    secret = SECRET_HEADERS | ({auth.header.lower()} if isinstance(auth, HmacAuth) else set())
+    for name in sorted(source_map.headers & secret):
+        yield table.problem(
+            f"the header {name} proves the sender and is never kept",
+            "map",
+            remedy="Map the body, or a header that says what happened",
+            value=Shown(name),
+        )
 
 
 def same_address_other_instance(

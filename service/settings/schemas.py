@@ -16,7 +16,8 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.core.policy import ShippingRule, ShippingRuleKind
-from service.settings.shapes import IPNetwork, KeyEncoding, Mode, SignatureEncoding
+from service.settings.shapes import EnvelopeFormat, IPNetwork, KeyEncoding, Mode, SignatureEncoding
+from service.settings.source_map import ROWS, RowKind
 from service.settings.urls import normalised_base_url
 
 #: Lower case, because they are parts of URLs and of environment variables.
@@ -26,7 +27,6 @@ HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 #: Twelve digits before the point and four behind are what Magento's columns hold.
 _MONEY = re.compile(r"\d{1,12}(?:\.\d{1,4})?", re.ASCII)
 
-SOURCE_KINDS = ("canonical",)
 AUTH_SCHEMES = ("standard-webhooks", "hmac")
 STORE_AUTHS = ("bearer", "admin", "oauth1")
 
@@ -108,6 +108,47 @@ class PublicUrlField(fields.String):
         if url is None:
             raise ValidationError("not an address")
         return url
+
+
+class LookupField(fields.Dict):
+    def __init__(self) -> None:
+        words = fields.String(validate=validate.Length(max=255))
+        super().__init__(keys=words, values=words)
+
+
+class RowSchema(Schema):
+    """A row of [map] with its steps; `from` is a word of Python's."""
+
+    class Meta:
+        unknown = RAISE
+
+    strip_prefix = fields.String(validate=validate.Length(min=1, max=50))
+    regex = fields.String(validate=validate.Length(min=1, max=200))
+    lookup = LookupField()
+    scale = fields.Integer(strict=True, validate=validate.Range(-6, 6))
+    default = fields.String(validate=validate.Length(min=1, max=255))
+
+
+_STEPS = RowSchema.from_dict({"from": fields.String()})()
+
+
+class RowField(fields.Field[Mapping[str, Any] | None]):
+    """An expression, or a table with one and its steps; "" takes a preset's row away: None."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any] | None:
+        del attr, data, kwargs
+        if isinstance(value, str):
+            return {"from": value} if value.strip() else None
+        if not isinstance(value, Mapping):
+            raise ValidationError("neither an expression nor a table")
+        try:
+            steps: Mapping[str, Any] = _STEPS.load(value)
+        except ValidationError as error:
+            step, told = next(iter(error.messages_dict.items()))
+            while isinstance(told, Mapping):
+                told = next(iter(told.values()))
+            raise ValidationError(f"{step}: {told[0]}") from error
+        return steps
 
 
 def _whole(at_least: int, at_most: int, unit: str = "") -> fields.Integer:
@@ -274,12 +315,42 @@ class SourcePolicySchema(_Strict):
     notify_customer = _flag()
 
 
+def _map_schema() -> type[Schema]:
+    """One field for each of ROWS; a name with a point is a field of a table within."""
+    tree: dict[str, Any] = {}
+    for name, kind in ROWS.items():
+        *within, key = name.split(".")
+        table = tree
+        for part in within:
+            table = table.setdefault(part, {})
+        table[key] = RowField(
+            metadata={"expects": f"a JMESPath expression of {_ROW_VALUES[kind]}, or a table with from and steps"}
+        )
+    tree["aggregate_by"] = _texts("names of line rows", r"[a-z_.]+")
+    tree["timezone"] = _text('"UTC", an offset as "+01:00", or a name as "Europe/Berlin"')
+    return _schema_of(tree)
+
+
+_ROW_VALUES = {
+    RowKind.TEXT: "a text",
+    RowKind.NUMBER: "a number",
+    RowKind.MOMENT: "a time",
+    RowKind.FLAG: "true or false",
+    RowKind.LIST: "a list",
+}
+
+
+def _schema_of(tree: Mapping[str, Any]) -> type[Schema]:
+    known = {key: fields.Nested(_schema_of(inner)) if isinstance(inner, dict) else inner for key, inner in tree.items()}
+    return _Strict.from_dict(known)
+
+
 class SourceReviewSchema(_Strict):
     per_day = fields.Nested(PerDaySchema)
 
 
 class SourceSchema(_Strict):
-    kind = _one_of(*SOURCE_KINDS)
+    kind = _text('"canonical", "generic", or a preset: the name of a file in config/presets/', NAME.pattern)
     store = _text("the name of a store in config/stores/", NAME.pattern, required=True)
     namespace = _text("a name", r"[\x20-\x7e]+")
     mode = _one_of(*Mode)
@@ -288,8 +359,11 @@ class SourceSchema(_Strict):
     max_body_bytes = _whole(1024, 67_108_864, "bytes")
     success_status = _whole(200, 299)
     success_body = JsonTextField(metadata={"expects": "JSON text"})
+    envelope = _one_of(*EnvelopeFormat)
+    payload_field = _text("a form field's name")
     auth = fields.Nested(SourceAuthSchema)
     policy = fields.Nested(SourcePolicySchema)
+    map = fields.Nested(_map_schema())
     review = fields.Nested(SourceReviewSchema)
 
 

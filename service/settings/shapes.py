@@ -14,6 +14,12 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import ClassVar
 
 from service.core.policy import SourcePolicy, StorePolicy
+from service.settings.source_map import SourceMap
+
+#: The kind of source whose bodies need no map.
+CANONICAL = "canonical"
+#: The kind whose map is all its own; every other kind is a preset.
+GENERIC = "generic"
 
 IPNetwork = IPv4Network | IPv6Network
 
@@ -40,6 +46,14 @@ class Mode(StrEnum):
     LIVE = "live"
     #: Plans and shows, sends nothing.
     SHADOW = "shadow"
+
+
+class EnvelopeFormat(StrEnum):
+    """What a body is wrapped in."""
+
+    JSON = "json"
+    FORM = "form"
+    CLOUDEVENTS = "cloudevents"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +114,11 @@ class SourceSettings:
     secrets: tuple[Secret, ...]
     auth: SourceAuth
     policy: SourcePolicy
+    #: How its bodies become canonical events; None: they are.
+    map: SourceMap | None = None
+    envelope: EnvelopeFormat = EnvelopeFormat.JSON
+    #: form: the field that holds the body as JSON; None: the fields are the body.
+    payload_field: str | None = None
     caps: Caps
     max_body_bytes: int = 1_048_576
     success_status: int = 202

@@ -61,8 +61,11 @@ class Table:
             if isinstance(value, Mapping):
                 if not isinstance(into.get(key), dict):
                     into[key] = {}
+                    self.places.pop(here, None)
                 self._merge(into[key], value, place, here)
             else:
+                if isinstance(into.get(key), dict):
+                    self.places = {known: of for known, of in self.places.items() if known[: len(here)] != here}
                 into[key] = value
                 self.places[here] = place
 
@@ -75,6 +78,10 @@ class Table:
     def is_set(self, *path: str) -> bool:
         """Whether somebody wrote it: a default does not count."""
         return path in self.places and not self.places[path].is_default
+
+    def is_set_within(self, *path: str) -> bool:
+        """Whether somebody wrote it, or a value of the table that it is."""
+        return any(here[: len(path)] == path and not place.is_default for here, place in self.places.items())
 
     def problem(self, message: str, *path: str, remedy: str, value: object = None) -> SettingsError:
         """A SettingsError that names the place where the value was written."""

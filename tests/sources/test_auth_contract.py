@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from service.errors import Unauthentic
 from service.settings import HmacAuth
 from service.settings.schemas import AUTH_SCHEMES as CONFIGURABLE_SCHEMES
-from service.settings.schemas import SOURCE_KINDS
-from service.sources import AUTH_SCHEMES, KINDS, sign
+from service.sources import AUTH_SCHEMES, sign
 from tests.sources.given import BODY, CURRENT_KEY, MESSAGE_ID, NOW, OLD_KEY, SCHEMES, a_source, verify
 
 every_scheme = pytest.mark.parametrize("auth", SCHEMES.values(), ids=SCHEMES)
@@ -31,7 +30,6 @@ def with_value(headers, name, value):
 
 def test_what_can_be_configured_is_what_there_is():
     assert set(CONFIGURABLE_SCHEMES) == set(AUTH_SCHEMES) == {auth.scheme for auth in SCHEMES.values()}
-    assert set(SOURCE_KINDS) == set(KINDS)
 
 
 @every_scheme
