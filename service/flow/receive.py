@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from service.errors import RefundryError, Unauthentic
 from service.runtime import Runtime
-from service.sources import Incoming, verify
+from service.sources import Incoming, keep, verify
 from service.store import NewDelivery, Received
-
-#: What a later look at a delivery needs; signatures and addresses are not kept.
-_KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp", "user-agent")
 
 
 def receive(runtime: Runtime, source_name: str, incoming: Incoming) -> Received:
@@ -29,7 +26,7 @@ def receive(runtime: Runtime, source_name: str, incoming: Incoming) -> Received:
             source=source.name,
             delivery_key=verified.delivery_key,
             body=incoming.raw,
-            headers={name.lower(): value for name, value in incoming.headers if name.lower() in _KEPT_HEADERS},
+            headers=keep(source, incoming),
             received_at=now,
         )
     )

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from service.core.returns import Ignored, ReturnEvent
-from service.settings import HmacAuth, SourceSettings, StandardWebhooksAuth
+from service.settings import CANONICAL, GENERIC, HmacAuth, SourceSettings, StandardWebhooksAuth
 from service.sources.auth import hmac_sha256, standard_webhooks
 from service.sources.base import AuthScheme, Headers, Incoming, Kind, Limits, Verified
-from service.sources.kinds import canonical
+from service.sources.envelopes import keep, open_envelope
+from service.sources.kinds import canonical, mapped
 
-__all__ = ["AUTH_SCHEMES", "KINDS", "Headers", "Incoming", "Limits", "Verified", "parse", "sign", "verify"]
+__all__ = ["AUTH_SCHEMES", "KINDS", "Headers", "Incoming", "Limits", "Verified", "keep", "parse", "sign", "verify"]
 
 # Typed one by one, so that mypy holds each module to the protocol with its own settings.
 _STANDARD_WEBHOOKS: AuthScheme[StandardWebhooksAuth] = standard_webhooks
@@ -27,7 +28,8 @@ AUTH_SCHEMES: Mapping[str, AuthScheme[Any]] = {
     HmacAuth.scheme: _HMAC,
 }
 
-KINDS: Mapping[str, Kind] = {"canonical": canonical}
+#: A kind that is not here is a preset: a map.
+KINDS: Mapping[str, Kind] = {CANONICAL: canonical, GENERIC: mapped}
 
 
 def verify(source: SourceSettings, incoming: Incoming, now: datetime) -> Verified:
@@ -37,8 +39,8 @@ def verify(source: SourceSettings, incoming: Incoming, now: datetime) -> Verifie
 
 def parse(source: SourceSettings, raw: bytes, headers: Headers, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
     """What a verified body says, one event per return and order; Unreadable names path, value and remedy."""
-    del headers  # the canonical event says everything in its body; kinds of portals will look here
-    return KINDS[source.kind].parse(source.policy, raw, limits)
+    kind = KINDS.get(source.kind, mapped)
+    return kind.read(source, open_envelope(source, raw, headers, limits), limits)
 
 
 def sign(source: SourceSettings, raw: bytes, now: datetime, delivery_id: str) -> list[tuple[str, str]]:

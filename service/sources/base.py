@@ -7,15 +7,14 @@ were received, before anything is parsed.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from service.core.policy import SourcePolicy
 from service.core.returns import Ignored, ReturnEvent
 from service.errors import Unauthentic
-from service.settings import Secret
+from service.settings import Secret, SourceSettings
 
 #: As they came over the wire, doubles included.
 Headers = Sequence[tuple[str, str]]
@@ -74,10 +73,21 @@ class AuthScheme(Protocol[Auth_contra]):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """What a delivery holds, taken out of its envelope."""
+
+    body: Mapping[str, Any]
+    #: The headers that were kept, in lower case.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: The query parameters that were kept.
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
 class Kind(Protocol):
     """A form of body; each is a module in service/sources/kinds."""
 
-    def parse(self, policy: SourcePolicy, raw: bytes, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
+    def read(self, source: SourceSettings, document: Document, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
         """What an authentic body says, one event per order; Unreadable names path, value and remedy."""
         ...
 

@@ -13,8 +13,8 @@ from marshmallow import ValidationError
 
 from service.core.policy import SourcePolicy
 from service.core.returns import Ignored, OrderReference, ReturnedPart, ReturnEvent, ReturnLine
-from service.sources.base import MAX_ID_LENGTH, Limits
-from service.sources.json_body import read_json_object
+from service.settings import EnvelopeFormat, SourceSettings
+from service.sources.base import MAX_ID_LENGTH, Document, Limits
 from service.sources.kinds.canonical_body import EVENT_ALIASES, EVENT_SCHEMA, renamed, shape_body
 from service.sources.unreadable import Body, explain, line_named, shown, unreadable
 
@@ -22,9 +22,19 @@ from service.sources.unreadable import Body, explain, line_named, shown, unreada
 SUPPORTED = {"resolution": "refund", "refund_destination": "original_payment", "quantity_semantics": "cumulative"}
 
 
-def parse(policy: SourcePolicy, raw: bytes, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
+def read(source: SourceSettings, document: Document, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
     """What a canonical body says; Unreadable names path, value and remedy."""
-    return read_event(policy, read_json_object(raw, limits), limits)
+    body = document.body if source.envelope is not EnvelopeFormat.CLOUDEVENTS else _out_of_cloud_event(document.body)
+    return read_event(source.policy, body, limits)
+
+
+def _out_of_cloud_event(event: Body) -> Body:
+    """A CloudEvent's data; its context says what the data does not."""
+    data = event.get("data")
+    if not isinstance(data, dict):
+        raise unreadable("data", data, "not an object", "Send the canonical event as the CloudEvent's data")
+    context = {"id": event["id"], "type": event["type"], "occurred_at": event.get("time")}
+    return context | renamed(data, EVENT_ALIASES, "data.")
 
 
 def read_event(policy: SourcePolicy, body: Body, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:

@@ -1,0 +1,87 @@
+"""The senders' samples: bodies of our own, made of the fields that their documents name, and what each must become.
+
+tests/samples/sources/<kind>/source.toml is what an operator writes. Beside each <name>.json stand its headers, where
+they say something, and <name>.event.json: the events without what is at its default, or why there are none.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from service.core.returns import Ignored
+from service.errors import Unreadable
+from service.settings import load_settings
+from service.sources import Limits, parse
+
+SENDERS = Path(__file__).parent.parent / "samples" / "sources"
+KINDS = tuple(sorted(folder.name for folder in SENDERS.iterdir()))
+
+_STORE = 'base_url = "https://shop.example"\ntoken_env = "MAGENTO_TOKEN"\n'
+#: A secret that every scheme can take for its own.
+_SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+class _Environment(dict):
+    """Every variable is set, whatever a source calls it."""
+
+    def get(self, name, default=None):
+        return default if name.startswith("REFUNDRY") else _SECRET
+
+
+@cache
+def source_of(kind):
+    """The source as an operator would have configured it."""
+    with TemporaryDirectory() as folder:
+        for name, text in (("stores/main", _STORE), (f"sources/{kind}", (SENDERS / kind / "source.toml").read_text())):
+            file = Path(folder) / f"{name}.toml"
+            file.parent.mkdir()
+            file.write_text(text)
+        return load_settings(Path(folder), _Environment()).sources[kind]
+
+
+def samples():
+    """("loop", "closed") for each sample."""
+    return [
+        (kind, file.stem)
+        for kind in KINDS
+        for file in sorted((SENDERS / kind).glob("*.json"))
+        if not file.name.endswith((".headers.json", ".event.json"))
+    ]
+
+
+def body_of(kind, name):
+    return (SENDERS / kind / f"{name}.json").read_bytes()
+
+
+def headers_of(kind, name):
+    file = SENDERS / kind / f"{name}.headers.json"
+    return tuple(json.loads(file.read_text()).items()) if file.exists() else ()
+
+
+def expected_of(kind, name):
+    return json.loads((SENDERS / kind / f"{name}.event.json").read_text())
+
+
+def reading(source, raw, headers=()):
+    """What a body becomes, as plain values."""
+    try:
+        said = parse(source, raw, headers, Limits())
+    except Unreadable as error:
+        return {"unreadable": error.message}
+    return {"ignored": said.reason} if isinstance(said, Ignored) else [_plain(event) for event in said]
+
+
+def _plain(value):
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value) if not _is_default(value, each)}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _is_default(value, each):
+    return each.default is not MISSING and getattr(value, each.name) == each.default

@@ -1,0 +1,168 @@
+"""What a body comes in, and what of a delivery is kept for reading it again."""
+
+import json
+from dataclasses import replace
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import Unreadable
+from service.settings import EnvelopeFormat, HmacAuth
+from service.sources import Incoming, Limits, keep, parse
+from service.sources.envelopes import open_envelope
+from tests.sources.given import a_source, an_event
+from tests.sources.senders import source_of
+
+EVENT = an_event()
+CLOUD_EVENT = {
+    "specversion": "1.0",
+    "id": "ev_1001",
+    "source": "/wms/eu-1",
+    "type": "return.approved",
+    "time": "2026-11-23T09:00:00Z",
+    "datacontenttype": "application/json",
+    "data": {key: value for key, value in EVENT.items() if key not in {"id", "type", "occurred_at"}},
+}
+STRUCTURED = [("Content-Type", "application/cloudevents+json; charset=utf-8")]
+BINARY = [(f"ce-{name}", CLOUD_EVENT[name]) for name in ("specversion", "id", "source", "type", "time")]
+FORM = [("Content-Type", "application/x-www-form-urlencoded")]
+
+
+def a_source_with(envelope, payload_field=None):
+    return replace(a_source(), envelope=EnvelopeFormat(envelope), payload_field=payload_field)
+
+
+def opened(envelope, raw, headers=(), payload_field=None):
+    raw = raw if isinstance(raw, bytes) else raw.encode()
+    return open_envelope(a_source_with(envelope, payload_field), raw, headers, Limits())
+
+
+class TestForms:
+    def test_the_fields_are_the_body(self):
+        assert opened("form", "rma=R-1&order=%23101&why=", FORM).body == {"rma": "R-1", "order": "#101", "why": ""}
+
+    def test_one_field_may_hold_the_body(self):
+        body = opened("form", urlencode({"payload": json.dumps(EVENT), "v": "1"}), FORM, "payload").body
+
+        assert body == EVENT
+
+    @pytest.mark.parametrize(
+        ("raw", "headers", "told"),
+        [
+            ("a=1&a=2", FORM, "a = '2': stands twice in the form"),
+            ("a", FORM, "the form is not name=value"),
+            ("a=%ff", FORM, "the form is not name=value&… in UTF-8"),
+            ("a=ä", FORM, "the form is not ASCII"),
+            ("&".join(f"a{n}=1" for n in range(1001)), FORM, "the form is not name=value"),
+            ("{}", [("Content-Type", "application/json")], "the source expects a form"),
+            ("a=1", FORM, "payload: missing in the form"),
+            ("payload=x", FORM, "the body is not JSON"),
+        ],
+    )
+    def test_what_is_none_is_told(self, raw, headers, told):
+        with pytest.raises(Unreadable, match=told):
+            opened("form", raw, headers, "payload" if "payload" in told + raw else None)
+
+
+class TestCloudEvents:
+    def test_both_forms_are_the_same_event(self):
+        structured = opened("cloudevents", json.dumps(CLOUD_EVENT), STRUCTURED)
+        binary = opened("cloudevents", json.dumps(CLOUD_EVENT["data"]), BINARY)
+
+        assert structured.body == binary.body | {"datacontenttype": "application/json"}
+
+    def test_an_attribute_in_a_header_is_percent_decoded_once(self):
+        headers = [*BINARY, ("ce-subject", "Euro%20%E2%82%AC"), ("ce-quoted", '"a \\"b\\" %2541"')]
+
+        body = opened("cloudevents", "{}", headers).body
+
+        assert (body["subject"], body["quoted"]) == ("Euro €", 'a "b" %41')
+
+    def test_a_canonical_event_may_be_its_data(self):
+        (event,) = parse(a_source_with("cloudevents"), json.dumps(CLOUD_EVENT).encode(), STRUCTURED, Limits())
+
+        assert (event.event_id, event.type, event.return_id) == ("ev_1001", "return.approved", "RMA-1001")
+
+    def test_what_the_data_says_goes_before_the_context(self):
+        said = CLOUD_EVENT | {"data": CLOUD_EVENT["data"] | {"event_id": "evt_7"}}
+
+        (event,) = parse(a_source_with("cloudevents"), json.dumps(said).encode(), STRUCTURED, Limits())
+
+        assert event.event_id == "evt_7"
+
+    @pytest.mark.parametrize(
+        ("raw", "headers", "told"),
+        [
+            (json.dumps([CLOUD_EVENT]), [("Content-Type", "application/cloudevents-batch+json")], "several events"),
+            (json.dumps([CLOUD_EVENT]), STRUCTURED, "several events in one body. Have them sent one by one"),
+            (json.dumps({"data": {}}), STRUCTURED, "specversion: missing in the CloudEvent"),
+            (json.dumps(CLOUD_EVENT | {"id": 5}), STRUCTURED, "id = 5: missing in the CloudEvent"),
+            (json.dumps(CLOUD_EVENT | {"data_base64": "e30="}), STRUCTURED, "data_base64: the data is not JSON"),
+            ("{}", [*BINARY, ("ce-subject", "%ff")], "subject = '%ff': not UTF-8"),
+            (json.dumps(CLOUD_EVENT | {"data": None}), STRUCTURED, "data: not an object"),
+        ],
+    )
+    def test_what_is_none_is_told(self, raw, headers, told):
+        with pytest.raises(Unreadable, match=told):
+            parse(a_source_with("cloudevents"), raw.encode(), headers, Limits())
+
+
+@pytest.mark.parametrize("envelope", list(EnvelopeFormat))
+@given(
+    raw=st.binary(max_size=60) | st.text(max_size=40).map(lambda text: f"payload={quote(text, safe='')}".encode()),
+    headers=st.lists(st.tuples(st.sampled_from(["content-type", "ce-id", "ce-type", ":query"]), st.text(max_size=12))),
+)
+def test_whatever_comes_is_opened_or_unreadable(envelope, raw, headers):
+    try:
+        body = opened(envelope, raw, headers, "payload").body
+    except Unreadable:
+        return
+    assert isinstance(body, dict)
+
+
+class TestKept:
+    HEADERS = (
+        ("Content-Type", "application/json"),
+        ("Authorization", "Bearer x"),
+        ("X-Returns-Hmac", "x"),
+        ("X-Returns-Topic", "rma/completed"),
+        ("X-Returns-Topic", "rma/other"),
+        ("X-Other", "x"),
+        ("Ce-Type", "return.approved"),
+        ("Webhook-Id", "msg_1"),
+    )
+
+    def test_what_a_map_reads_is_kept_and_no_more(self):
+        kept = keep(source_of("generic"), Incoming(raw=b"", headers=self.HEADERS, url="/w?topic=a%2Fb&token=x"))
+
+        assert kept == {
+            "content-type": "application/json",
+            "webhook-id": "msg_1",
+            "x-returns-topic": "rma/completed",
+            ":query": "topic=a%2Fb",
+        }
+
+    def test_the_context_of_a_cloud_event_is_kept(self):
+        kept = keep(a_source_with("cloudevents"), Incoming(raw=b"", headers=self.HEADERS))
+
+        assert kept == {"content-type": "application/json", "webhook-id": "msg_1", "ce-type": "return.approved"}
+
+    def test_what_was_kept_is_read_again(self):
+        source = source_of("generic")
+        incoming = Incoming(raw=b"{}", headers=(), url="https://hooks.example/w?topic=rma%2Fopened&token=x")
+
+        document = open_envelope(source, b"{}", tuple(keep(source, incoming).items()), Limits())
+
+        assert document.params == {"topic": "rma/opened"}
+
+    def test_a_sender_cannot_send_parameters_as_a_header(self):
+        kept = keep(source_of("generic"), Incoming(raw=b"", headers=((":query", "topic=rma/completed"),)))
+
+        assert kept == {}
+
+    def test_the_signature_of_a_source_is_never_kept(self):
+        source = replace(source_of("loop"), auth=HmacAuth(header="X-S"))
+
+        assert keep(source, Incoming(raw=b"", headers=(("X-S", "x"), ("Cookie", "x")))) == {}
