@@ -24,6 +24,7 @@ from service.commands import (
     replay,
     run,
     sandbox,
+    send,
     setup,
     sources,
     state,
@@ -34,7 +35,7 @@ from service.errors import RefundryError
 
 #: The sections of `refundry --help`, in the order in which somebody meets the service.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Try it": (demo.demo_command, sandbox.sandbox_command, act.send_command),
+    "Try it": (demo.demo_command, sandbox.sandbox_command, send.send_command),
     "Set it up": (setup.init_command, setup.settings_command, setup.keys_group, doctor.doctor_command),
     "Run it": (run.serve_command, run.web_command, run.work_command, run.migrate_command),
     "Bring in": (bring_in.import_command, poll.poll_command),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from secrets import token_hex
-from typing import BinaryIO
-
 import click
 
-from service.commands.deliver import post, webhook_url, with_event_id
 from service.commands.invocation import Invocation, actor_of, actor_option, json_option
 from service.commands.pages import plan_lines
 from service.commands.shown import say, say_json
 from service.errors import BadRequest
 from service.flow import answers
 from service.runtime import Runtime
-from service.sources import sign
 from service.store import Settlement, format_id, kind_of, parse_id
 from service.web.api.shapes import RefundShape, SwitchShape, dump, dump_all
 
@@ -192,52 +187,6 @@ def go_command(invocation: Invocation, *, scope: str, actor: str | None, as_json
     if left:
         said += f"; still stopped: {', '.join(switch.scope for switch in left)}"
     _done(said, {"stops": dump_all(SwitchShape(), left)}, as_json=as_json)
-
-
-@click.command(name="send")
-@click.argument("source_name", metavar="SOURCE")
-@click.argument("file", type=click.File("rb"))
-@click.option("--to", "to", metavar="URL", help="The service's address; default: host and port of the settings.")
-@click.option("--event-id", metavar="ID", help="The event's id in the body; default: a new one.")
-@click.option("--delivery-id", metavar="ID", help="The delivery's id; default: a new one.")
-@click.option("--as-is", is_flag=True, help="Send the file's very bytes, with the event id that it has.")
-@click.option("--times", default=1, show_default=True, type=click.IntRange(1, 100), help="Deliver it so often.")
-@json_option
-@click.pass_obj
-def send_command(
-    invocation: Invocation,
-    *,
-    source_name: str,
-    file: BinaryIO,
-    to: str | None,
-    event_id: str | None,
-    delivery_id: str | None,
-    as_is: bool,
-    times: int,
-    as_json: bool,
-) -> None:
-    """Post a file, signed as a source would sign it.
-
-    Prints the answer; exit code 1 unless it was accepted. Every call makes a new event and delivery.
-    """
-    if as_is and event_id:
-        raise click.UsageError("--as-is keeps the event id of the file; leave one of the two out")
-    settings = invocation.read_settings()
-    source = settings.sources.get(source_name)
-    if source is None:
-        raise BadRequest(
-            f"there is no source called '{source_name}'; there are: {', '.join(settings.sources) or 'none'}"
-        )
-    url = webhook_url(to or f"http://{settings.service.host}:{settings.service.port}", source_name)
-    raw = file.read() if as_is else with_event_id(file.read(), event_id or f"evt_{token_hex(8)}")
-    delivery = delivery_id or f"msg_{token_hex(8)}"
-    sent = [post(url, raw, sign(source, raw, invocation.clock(), delivery)) for _ in range(times)]
-    if as_json:
-        say_json([{"status": answer.status, "body": answer.body} for answer in sent])
-    else:
-        say(*(f"{answer.status}  {answer.body.strip()}" for answer in sent))
-    if not all(answer.is_accepted for answer in sent):
-        raise SystemExit(1)
 
 
 def _return_of(runtime: Runtime, public_id: str) -> int:

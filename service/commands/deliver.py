@@ -29,6 +29,21 @@ class Answer:
     def is_accepted(self) -> bool:
         return 200 <= self.status < 300
 
+    def words(self) -> str:
+        """In one line: what became of it where the answer is of Refundry, else what was answered."""
+        try:
+            content = json.loads(self.body)
+        except ValueError:
+            content = None
+        said = content if isinstance(content, dict) else {}
+        if name := said.get("delivery_id"):
+            known = "known already as" if said.get("duplicate") else "stored as"
+            return f"{self.status}  {known} {name}; see: refundry show {name}"
+        if detail := said.get("detail"):
+            here = "Why: refundry list refusals" if self.status == 401 else ""
+            return f"{self.status}  " + " ".join(filter(None, (detail, said.get("remedy"), here)))
+        return f"{self.status}  {self.body.strip()}".rstrip()
+
 
 def webhook_url(base: str, source: str) -> str:
     """The address of a source's webhook: `base` may be the service's address or already the whole."""
@@ -50,7 +65,10 @@ def with_event_id(raw: bytes, event_id: str) -> bytes:
 
 
 def post(url: str, raw: bytes, headers: Sequence[tuple[str, str]], *, timeout_seconds: float = 30) -> Answer:
-    """Post once and say what came back, whatever its status; NoAnswer when nothing did."""
+    """Post once and say what came back, whatever its status; NoAnswer when nothing did.
+
+    Of two headers of one name the last is sent; the body is JSON unless a header says otherwise.
+    """
     request = urllib.request.Request(url, data=raw, method="POST")  # noqa: S310 -- webhook_url lets http(s) pass alone
     for name, value in [("Content-Type", "application/json"), *headers]:
         request.add_header(name, value)

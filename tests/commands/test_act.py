@@ -1,14 +1,6 @@
 """What people do from the command line: each with a named actor, each in the journal."""
 
-import json
-import threading
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
-
-from service.sources import Incoming, verify
-from tests.commands.desk import event
 
 
 def test_an_approval_needs_the_plan_that_was_shown(desk):
@@ -187,82 +179,6 @@ def test_an_action_of_nobody_is_refused(desk):
     result = desk.run("stop", "--actor", " ")
 
     assert (result.exit_code, result.stderr) == (1, "error: an action needs the name of who does it: --actor NAME\n")
-
-
-class Receiver:
-    """What `send` reaches: keeps every request, answers 202 and then 200."""
-
-    def __init__(self):
-        self.requests = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((self.path, list(self.headers.items()), body))
-                self.send_response(202 if len(receiver.requests) == 1 else 200)
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *_):
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
-@pytest.fixture
-def receiver():
-    receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    thread.join()
-    receiver.server.server_close()
-
-
-@pytest.mark.parametrize("source", ["warehouse", "portal"])
-def test_send_signs_as_the_source_would(desk, receiver, tmp_path, source):
-    (tmp_path / "event.json").write_text(json.dumps(event()))
-
-    result = desk.run("send", source, str(tmp_path / "event.json"), "--to", receiver.url)
-
-    ((path, headers, body),) = receiver.requests
-    assert (result.exit_code, result.stdout) == (0, "202  {}\n")
-    assert path == f"/webhooks/{source}"
-    assert json.loads(body)["id"] != "evt_1"
-    verify(desk.settings().sources[source], Incoming(raw=body, headers=headers), datetime.now(UTC))
-
-
-def test_send_delivers_again_under_the_same_id(desk, receiver, tmp_path):
-    (tmp_path / "event.json").write_text(json.dumps(event()))
-
-    desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", receiver.url, "--times", "2", "--as-is")
-
-    bodies = {body for _, _, body in receiver.requests}
-    ids = {dict(headers)["Webhook-Id"] for _, headers, _ in receiver.requests}
-    assert (len(receiver.requests), len(bodies), len(ids)) == (2, 1, 1)
-    assert bodies == {(tmp_path / "event.json").read_bytes()}
-
-
-def test_send_to_where_nobody_listens_says_what_to_do(desk, tmp_path):
-    (tmp_path / "event.json").write_text(json.dumps(event()))
-
-    result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", "http://127.0.0.1:9")
-
-    assert result.exit_code == 1
-    assert result.stderr.startswith("error: http://127.0.0.1:9/webhooks/warehouse gave no answer")
-    assert "refundry serve" in result.stderr
-
-
-def test_send_takes_no_address_but_http(desk, tmp_path):
-    (tmp_path / "event.json").write_text(json.dumps(event()))
-
-    result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", "file:///etc/passwd")
-
-    assert result.exit_code == 1
-    assert "'file:///etc/passwd' is no address" in result.stderr
 
 
 def journal_of(desk, public_id):

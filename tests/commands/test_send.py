@@ -1,0 +1,144 @@
+"""`send` plays a sender: what it posts, and how it tells the answer."""
+
+import json
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from service.commands.deliver import Answer
+from service.sources import Incoming, verify
+from tests.commands.desk import event
+
+
+class Receiver:
+    """What `send` reaches: keeps every request, answers 202 and then 200."""
+
+    def __init__(self):
+        self.requests = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((self.path, list(self.headers.items()), body))
+                self.send_response(202 if len(receiver.requests) == 1 else 200)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+@pytest.mark.parametrize("source", ["warehouse", "portal"])
+def test_send_signs_as_the_source_would(desk, receiver, tmp_path, source):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    result = desk.run("send", source, str(tmp_path / "event.json"), "--to", receiver.url)
+
+    ((path, headers, body),) = receiver.requests
+    assert (result.exit_code, result.stdout) == (0, "202  {}\n")
+    assert path == f"/webhooks/{source}"
+    assert json.loads(body)["id"] != "evt_1"
+    verify(desk.settings().sources[source], Incoming(raw=body, headers=headers), datetime.now(UTC))
+
+
+def test_send_delivers_again_under_the_same_id(desk, receiver, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", receiver.url, "--times", "2", "--as-is")
+
+    bodies = {body for _, _, body in receiver.requests}
+    ids = {dict(headers)["Webhook-Id"] for _, headers, _ in receiver.requests}
+    assert (len(receiver.requests), len(bodies), len(ids)) == (2, 1, 1)
+    assert bodies == {(tmp_path / "event.json").read_bytes()}
+
+
+def test_send_to_where_nobody_listens_says_what_to_do(desk, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", "http://127.0.0.1:9")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: http://127.0.0.1:9/webhooks/warehouse gave no answer")
+    assert "refundry serve" in result.stderr
+
+
+def test_send_takes_no_address_but_http(desk, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", "file:///etc/passwd")
+
+    assert result.exit_code == 1
+    assert "'file:///etc/passwd' is no address" in result.stderr
+
+
+def test_headers_can_be_added_and_win(desk, receiver, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+    words = ("--header", "X-Topic: return", "--header", "content-type:application/x-www-form-urlencoded")
+
+    desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", receiver.url, *words)
+
+    ((_, headers, _),) = receiver.requests
+    assert {"X-Topic": "return", "Content-Type": "application/x-www-form-urlencoded"}.items() <= _titled(
+        headers
+    ).items()
+
+
+def test_a_header_that_is_none_is_named(desk, receiver, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+
+    result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", receiver.url, "--header", "X-Topic")
+
+    assert (result.exit_code, receiver.requests) == (1, [])
+    assert "'X-Topic' is no header; write it as NAME:VALUE" in result.stderr
+
+
+def test_a_captured_delivery_is_sent_with_its_headers_and_a_signature_of_now(desk, receiver, tmp_path):
+    desk.deliver()
+    (tmp_path / "del_1.http").write_bytes(desk.run("show", "del_1", "--raw").stdout_bytes + b"\n")
+
+    desk.run("send", "warehouse", str(tmp_path / "del_1.http"), "--to", receiver.url, "--as-is")
+
+    ((path, headers, body),) = receiver.requests
+    assert (path, json.loads(body)) == ("/webhooks/warehouse", event())
+    assert _titled(headers)["Webhook-Id"] != "msg_evt_1"
+    verify(desk.settings().sources["warehouse"], Incoming(raw=body, headers=headers), datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (202, '{"delivery_id": "del_7", "duplicate": false}', "202  stored as del_7; see: refundry show del_7"),
+        (200, '{"delivery_id": "del_7", "duplicate": true}', "200  known already as del_7; see: refundry show del_7"),
+        (
+            401,
+            '{"detail": "Not verified.", "remedy": "Check the secret."}',
+            "401  Not verified. Check the secret. Why: refundry list refusals",
+        ),
+        (413, '{"detail": "Too large.", "remedy": null}', "413  Too large."),
+        (502, "<h1>Bad gateway</h1>", "502  <h1>Bad gateway</h1>"),
+        (204, "", "204"),
+    ],
+)
+def test_an_answer_is_told_in_one_line(status, body, said):
+    assert Answer(status=status, body=body).words() == said
+
+
+def _titled(headers):
+    return {name.title(): value for name, value in headers}
