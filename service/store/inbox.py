@@ -19,6 +19,7 @@ from service.store.claims import check_delivery_move, hold, lock_delivery, wake_
 from service.store.engine import Database
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
+from service.store.many import receive_many
 from service.store.refund_rows import leave_no_slot_behind
 from service.store.rows import Claim, Delivery, DeliverySummary, NewDelivery, Received, SourceCount, row_as
 from service.store.tables import CLAIMABLE_STATES, deliveries, events, returns
@@ -35,8 +36,8 @@ class Inbox:
         return self._database.write_grouped(lambda connection: _receive(connection, new))
 
     def receive_all(self, batch: Sequence[NewDelivery]) -> tuple[Received, ...]:
-        """`receive` for many in one commit: all of them are on disk when this returns, or none is."""
-        return self._database.write_again_on_race(lambda connection: tuple(_receive(connection, new) for new in batch))
+        """Many in one commit: all of them are on disk when this returns, or none is. What is known stays untouched."""
+        return self._database.write_again_on_race(lambda connection: receive_many(connection, batch, _receive))
 
     def claim(self, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
         """The delivery that has been due longest, held until the lease ends; None when nothing is due."""

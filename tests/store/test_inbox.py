@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -329,4 +330,33 @@ def test_deliveries_are_counted_by_source_and_state(store):
         ("portal", DeliveryState.NEEDS_PERSON, 1, at(2)),
         ("portal", DeliveryState.RECEIVED, 1, at(1)),
         ("warehouse", DeliveryState.RECEIVED, 1, at(3)),
+    ]
+
+
+def test_what_a_batch_brings_is_as_it_would_be_alone(store):
+    alone = store.inbox.delivery(store.inbox.receive(delivery("k1", body=b"one")).delivery_id)
+    (received,) = store.inbox.receive_all([delivery("k2", body=b"one")])
+    brought = store.inbox.delivery(received.delivery_id)
+
+    assert replace(brought, id=alone.id, delivery_key="k1") == alone
+    (told_alone,), (told,) = (store.journal.of(delivery_id=each.id) for each in (alone, brought))
+    assert replace(told, id=told_alone.id, delivery_id=alone.id) == told_alone
+
+
+def test_a_batch_keeps_its_order_and_tells_clashes_from_duplicates(store):
+    known = store.inbox.receive(delivery("k1", body=b"one")).delivery_id
+
+    batch = [delivery("k2", body=b"two"), delivery("k1", body=b"one"), delivery("k1", body=b"other")]
+    new, again, clash = store.inbox.receive_all([*batch, delivery("k2", body=b"three")])[:3]
+
+    assert [(each.duplicate, each.clash) for each in (new, again, clash)] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+    assert again.delivery_id == known
+    assert store.inbox.delivery(known).redeliveries == 0
+    assert [each.clashes_with for each in store.inbox.list(state=DeliveryState.NEEDS_PERSON)] == [
+        new.delivery_id,
+        known,
     ]
