@@ -35,8 +35,9 @@ from hypothesis import Phase, settings
 from tests.mutation.mutants import Mutant, mutants_of, statements_of
 from tests.mutation.targets import NOT_RUN, TARGETS, module_name
 
-#: A fault that makes a loop endless counts as noticed: after this, and so many times what its tests take without it.
-_TIMEOUT_SECONDS, _TIMEOUT_FACTOR = 20, 5
+#: A fault that makes a loop endless counts as noticed: a test may take this of the processor, and so many times what it
+#: takes without the fault; a busy machine changes nothing. What hangs and takes nothing is ended by pytest-timeout.
+_TIMEOUT_SECONDS, _TIMEOUT_FACTOR = 5, 10
 _LIBRARIES = ("alembic.command", "click", "flask", "marshmallow", "requests_oauthlib", "sqlalchemy.dialects.sqlite")
 #: How often a line says how far it is.
 _PROGRESS_SECONDS = 15
@@ -113,6 +114,7 @@ def _judge(folders: tuple[str, ...], faults: Sequence[_Fault], processes: int, t
     told.count, told.survived, seconds = said["count"], said["survived"], said["seconds"]
 
     def run(fault: _Fault, tests: Sequence[str]) -> str:
+        signal.setitimer(signal.ITIMER_PROF, _allowed(sum(seconds.values())))
         sys.meta_path.insert(0, _Replaced(fault.mutant.module, fault.tree()))
         chosen = _Chosen(tests)
         code = pytest.main([*_quietly(), "-x", *dict.fromkeys(test.partition("::")[0] for test in tests)], [chosen])
@@ -188,7 +190,7 @@ class _Session:
                 return "(import)"
             for cache in caches:
                 cache.cache_clear()  # what was worked out before, without the fault
-            return next((test for test in tests if _fails(items[test])), "")
+            return next((test for test in tests if _fails(items[test], _allowed(self.seconds[test]))), "")
 
         def is_left(mutant: Mutant) -> bool:
             return not mutant.statement or (mutant.module, mutant.statement) in by_import
@@ -211,16 +213,21 @@ def _learn(items: Sequence[pytest.Item]) -> object:
     failed: list[str] = []
     for item in items:
         _reached.clear()
-        started = time.perf_counter()
+        started = time.process_time()
         if _fails(item):
             failed.append(item.nodeid)
-        seconds[item.nodeid] = time.perf_counter() - started
+        seconds[item.nodeid] = time.process_time() - started
         reached[item.nodeid] = list(_reached)
     return {"seconds": seconds, "reached": reached, "failed": failed}
 
 
-def _fails(item: pytest.Item) -> bool:
-    """Runs one test with its fixtures, taking all of them down again."""
+def _allowed(seconds: float) -> float:
+    return _TIMEOUT_SECONDS + _TIMEOUT_FACTOR * seconds
+
+
+def _fails(item: pytest.Item, allowed_seconds: float = 0) -> bool:
+    """Runs one test, taking all fixtures down again; beyond what is allowed SIGPROF ends the process."""
+    signal.setitimer(signal.ITIMER_PROF, allowed_seconds)
     verdict = _Failures()
     item.config.pluginmanager.register(verdict)
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
@@ -287,7 +294,6 @@ class _Running:
     tests: int
     process: int
     pipe: int
-    ends: float
 
 
 def _try_all(
@@ -308,10 +314,7 @@ def _try_all(
         while len(running) >= processes:
             _finish(running, caught, told)
         pipe, process = _fork(partial(run, fault, tests))
-        allowed = _TIMEOUT_SECONDS + _TIMEOUT_FACTOR * sum(seconds[test] for test in tests)
-        running[pipe] = _Running(
-            mutant=fault.mutant, tests=len(tests), process=process, pipe=pipe, ends=time.monotonic() + allowed
-        )
+        running[pipe] = _Running(mutant=fault.mutant, tests=len(tests), process=process, pipe=pipe)
     while running:
         _finish(running, caught, told)
 
@@ -319,16 +322,13 @@ def _try_all(
 def _finish(
     running: dict[int, _Running], caught: Counter[str | tuple[str, str]], told: Callable[[Verdict], None]
 ) -> None:
-    wait = max(min(each.ends for each in running.values()) - time.monotonic(), 0)
-    ready, _, _ = select.select(list(running), [], [], wait)
-    late = [] if ready else [each.pipe for each in running.values() if each.ends <= time.monotonic()]
-    for pipe in [*ready, *late]:
+    ready, _, _ = select.select(list(running), [], [])
+    for pipe in ready:
         one = running.pop(pipe)
-        if pipe in late:
-            os.kill(one.process, signal.SIGKILL)
         said = _read_all(pipe)
-        os.waitpid(one.process, 0)
-        killed_by = "(time)" if pipe in late else (json.loads(said) if said else "(crash)")
+        _, status = os.waitpid(one.process, 0)
+        is_late = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
+        killed_by = "(time)" if is_late else (json.loads(said) if said else "(crash)")
         caught.update([killed_by, (one.mutant.where, killed_by)])
         told(Verdict(mutant=one.mutant, killed_by=killed_by, tests=one.tests))
 
