@@ -1,8 +1,8 @@
 """`refundry docs DIR`: the documents that are printed from the code, so that they cannot say anything else.
 
 cli.md from the commands, settings.md from the schemas, lifecycle.md from the states, their moves and the rules of
-drift, routes.md from the decision tables of payments and of Magento's answers. A test compares them with what is
-committed.
+drift, routes.md from the decision tables of payments and of Magento's answers, and the printed parts of sources/*.md
+from the presets. A test compares them with what is committed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import click
 
+from service.commands.markdown import markdown_table
 from service.commands.shown import say
+from service.commands.source_pages import print_pages
 from service.core.drift import DRIFT_RULES
 from service.core.lifecycle import DELIVERY_MOVES, REFUND_MOVES, SLOT_STATES, DeliveryState, RefundState
 from service.core.refund_mode import RULES as PAYMENT_RULES
@@ -40,6 +42,8 @@ def docs_command(context: click.Context, *, folder: Path) -> None:
     for name, text in documents(context.find_root().command).items():
         (folder / name).write_text(text, encoding="utf-8")
         say(f"wrote {folder / name}")
+    for page in print_pages(folder / "sources"):
+        say(f"wrote {page}")
 
 
 def documents(root: click.Command) -> dict[str, str]:
@@ -74,7 +78,7 @@ def _command_lines(context: click.Context) -> Iterator[str]:
     yield from (_unwrapped(command.help or ""), "", "```", f"{context.command_path} {pieces}".rstrip(), "```", "")
     options = [row for row in map(_option_row, command.get_params(context)) if row is not None]
     if options:
-        yield from _markdown_table(("option", "is"), options)
+        yield from markdown_table(("option", "is"), options)
     if command.epilog:
         yield from ("```", command.epilog.replace("\b\n", ""), "```", "")
     if isinstance(command, click.Group):
@@ -124,16 +128,16 @@ def lifecycle_reference() -> str:
             "Needing a person is a flag with a reason, not a state.",
             "",
             *_diagram(RefundState.PLANNED, [(old, new) for old, new, _ in refund_moves]),
-            *_markdown_table(("from", "to", "when"), [(f"`{old}`", f"`{new}`", why) for old, new, why in refund_moves]),
+            *markdown_table(("from", "to", "when"), [(f"`{old}`", f"`{new}`", why) for old, new, why in refund_moves]),
             "## Afterwards",
             "",
             "The order of a refund that is done is read again later; what is found then goes to a person.",
             "",
-            *_markdown_table(("alarm", "means"), [(f"`{rule.code}`", rule.meaning) for rule in DRIFT_RULES]),
+            *markdown_table(("alarm", "means"), [(f"`{rule.code}`", rule.meaning) for rule in DRIFT_RULES]),
             "## A delivery",
             "",
             *_diagram(DeliveryState.RECEIVED, [(old, new) for old, moves in DELIVERY_MOVES.items() for new in moves]),
-            *_markdown_table(("from", "to"), [(f"`{old}`", moves) for old, moves in delivery_moves]),
+            *markdown_table(("from", "to"), [(f"`{old}`", moves) for old, moves in delivery_moves]),
         ]
     )
 
@@ -151,15 +155,15 @@ def routes_reference() -> str:
             "",
             "The first rule that applies decides. `{method}` is the order's payment method.",
             "",
-            *_markdown_table(("rule", "then", "because"), payments),
+            *markdown_table(("rule", "then", "because"), payments),
             "## What an answer to a refund call proves",
             "",
             "The first row that matches; anything that none matches is **unknown**. `x` is any digit, `*` any text.",
             "",
-            *_markdown_table(("rule", "route", "status", "answer", "then", "because"), map(_answer_row, ANSWER_RULES)),
+            *markdown_table(("rule", "route", "status", "answer", "then", "because"), map(_answer_row, ANSWER_RULES)),
             "Without an answer, by where the call ended:",
             "",
-            *_markdown_table(("rule", "then", "because"), map(_failure_row, FAILURE_RULES)),
+            *markdown_table(("rule", "then", "because"), map(_failure_row, FAILURE_RULES)),
         ]
     )
 
@@ -177,15 +181,3 @@ def _diagram(first: str, moves: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield from ("```mermaid", "stateDiagram-v2", f"    [*] --> {first}")
     yield from (f"    {old} --> {new}" for old, new in moves)
     yield from ("```", "")
-
-
-def _markdown_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    heads = tuple(heads)
-    yield _markdown_row(heads)
-    yield "|---" * len(heads) + "|"
-    yield from map(_markdown_row, rows)
-    yield ""
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from service.commands.invocation import Invocation, actor_of, actor_option, json_option
 from service.commands.shown import moment, say, say_json, table
-from service.settings import settings_reference, shipped_file
+from service.settings import GENERIC, preset_kinds, settings_reference, shipped_file
 from service.web.api.keys import RAW, READ
 
 #: What `Origin.origin` says of a value that nobody set.
@@ -22,10 +23,8 @@ SCOPES = (READ, RAW)
 _TOKEN_BYTES = 32
 
 #: A shipped example → where `init` puts it.
-_STARTING_FILES = {
-    "stores/main.toml.example": "stores/main.toml",
-    "sources/warehouse.toml.example": "sources/warehouse.toml",
-}
+_STORE = {"stores/main.toml.example": "stores/main.toml"}
+_WAREHOUSE = {"sources/warehouse.toml.example": "sources/warehouse.toml"}
 
 _SERVICE_TOML = """\
 # What differs from the defaults; `refundry settings --reference` prints every setting, its default and why.
@@ -38,15 +37,27 @@ database_url = "sqlite:///var/refundry.db"   # one file, on this machine
 
 @click.command(name="init")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False, metavar="[DIR]")
+@click.option(
+    "--source",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="The sender: generic or a preset's name, as loop; may be said twice. Without it: one of canonical events.",
+)
 @click.pass_obj
-def init_command(invocation: Invocation, *, folder: Path | None) -> None:
+def init_command(invocation: Invocation, *, folder: Path | None, kinds: tuple[str, ...]) -> None:
     """Write a commented configuration to start from.
 
     Never overwrites a file.
     """
     target = folder or invocation.config_dir
+    known = (GENERIC, *preset_kinds())
+    if unknown := set(kinds).difference(known):
+        raise click.BadParameter(f"{min(unknown)!r} is none of {', '.join(known)}", param_hint="--source")
+    sources = {f"presets/{kind}.toml.example": f"sources/{kind}.toml" for kind in kinds}
     files = {"service.toml": _SERVICE_TOML} | {
-        name: shipped_file(example).read_text(encoding="utf-8") for example, name in _STARTING_FILES.items()
+        name: shipped_file(example).read_text(encoding="utf-8")
+        for example, name in (_STORE | (sources or _WAREHOUSE)).items()
     }
     for name, text in files.items():
         say(_write_new(target / name, text))
@@ -56,12 +67,19 @@ def init_command(invocation: Invocation, *, folder: Path | None) -> None:
         "Next:",
         f"  {where}edit {target}/stores/main.toml: the shop's address, payment methods, shipping",
         "  export MAGENTO_TOKEN=…            the integration's access token (Magento: System > Integrations)",
-        f"  export WAREHOUSE_SECRET={_new_webhook_secret()}",
-        "                                    new, kept nowhere: give it to the sender, too",
+        *_secrets_to_set(target, kinds),
         "  refundry migrate                  make the database",
         "  refundry doctor                   check all of it",
         "  refundry serve",
     )
+
+
+def _secrets_to_set(target: Path, kinds: tuple[str, ...]) -> Iterator[str]:
+    if not kinds:
+        yield f"  export WAREHOUSE_SECRET={_new_webhook_secret()}"
+        yield "                                    new, kept nowhere: give it to the sender, too"
+    for kind in kinds:
+        yield f"  edit {target}/sources/{kind}.toml, and export the secret that it names: docs/sources/{kind}.md says where"
 
 
 def _write_new(file: Path, text: str) -> str:

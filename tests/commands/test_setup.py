@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from service.__main__ import cli
 
 SECRETS = {"MAGENTO_TOKEN": "t", "WAREHOUSE_SECRET": "whsec_" + "QUJD" * 11}
+SENDERS_SECRETS = {"MAGENTO_TOKEN": "t", "LOOP_SECRET": "s", "RETURNS_APP_SECRET": "s"}
 
 
 def run(*words, env=None):
@@ -40,6 +41,26 @@ def test_init_keeps_what_is_there(tmp_path):
 
     assert f"kept   {tmp_path}/service.toml" in said
     assert (tmp_path / "service.toml").read_text() == "port = 9000\n"
+
+
+def test_init_can_start_from_the_senders_that_there_are(tmp_path):
+    said = run("init", str(tmp_path), "--source", "loop", "--source", "generic").stdout
+
+    shown = run("--config-dir", str(tmp_path), "settings", "--json", env=SENDERS_SECRETS)
+
+    origins = {each["key"]: each["origin"] for each in json.loads(shown.stdout)["settings"]}
+    assert "docs/sources/loop.md says where" in said
+    assert not (tmp_path / "sources" / "warehouse.toml").exists()
+    assert origins["sources.loop.map.return.id"] == "presets/loop.toml"
+    assert origins["sources.generic.map.return.id"].endswith("sources/generic.toml")
+
+
+def test_init_names_the_senders_that_it_knows(tmp_path):
+    refused = run("init", str(tmp_path), "--source", "lop")
+
+    assert refused.exit_code == 2
+    assert "'lop' is none of generic, " in refused.stderr
+    assert not (tmp_path / "stores").exists()
 
 
 def test_settings_say_where_each_value_came_from(desk):

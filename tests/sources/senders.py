@@ -1,7 +1,8 @@
 """The senders' samples: bodies of our own, made of the fields that their documents name, and what each must become.
 
-tests/samples/sources/<kind>/source.toml is what an operator writes. Beside each <name>.json stand its headers, where
-they say something, and <name>.event.json: the events without what is at its default, or why there are none.
+The source is the one that config/presets/<kind>.toml.example makes, which an operator starts from. Beside each
+tests/samples/sources/<kind>/<name>.json stand its headers, where they say something, and <name>.event.json: the events
+without what is at its default, or why there are none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from service.core.returns import Ignored
 from service.errors import Unreadable
-from service.settings import load_settings
+from service.settings import load_settings, shipped_file
 from service.sources import Limits, parse
 
 SENDERS = Path(__file__).parent.parent / "samples" / "sources"
@@ -32,11 +33,15 @@ class _Environment(dict):
         return default if name.startswith("REFUNDRY") else _SECRET
 
 
+def example_of(kind):
+    return shipped_file(f"presets/{kind}.toml.example").read_text()
+
+
 @cache
 def source_of(kind):
     """The source as an operator would have configured it."""
     with TemporaryDirectory() as folder:
-        for name, text in (("stores/main", _STORE), (f"sources/{kind}", (SENDERS / kind / "source.toml").read_text())):
+        for name, text in (("stores/main", _STORE), (f"sources/{kind}", example_of(kind))):
             file = Path(folder) / f"{name}.toml"
             file.parent.mkdir()
             file.write_text(text)
