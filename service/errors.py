@@ -96,6 +96,12 @@ class Unreadable(RefundryError):
     kind = "unreadable"
 
 
+class BlindReturn(Unreadable):
+    """A return that names no order: it can be read, and only a person can find out what it is about."""
+
+    kind = "blind-return"
+
+
 class StoreUnavailable(RefundryError):
     """Our own database cannot be written now. The sender is asked to come back: nothing was acknowledged."""
 

@@ -289,9 +289,10 @@ class TestMistakes:
         [
             ('kind = "lop"', r"kind = 'lop': no such kind. Did you mean loop\?"),
             ('kind = "sap"', r"kind = 'sap': no such kind. Known: canonical, generic, aftership"),
-            ('[policy]\nquantities = "delta"', r"policy.quantities = 'delta': not available yet. Write \"cumulative\""),
-            ('[policy]\namounts = "cap"', r"policy.amounts = 'cap': not available yet. Write \"compute\""),
-            ('[policy]\namounts = "exact"', r"not available yet"),
+            ('[policy]\nquantities = "sums"', r"policy.quantities = 'sums': .*\"cumulative\" or \"delta\""),
+            ('[policy]\namounts = "portal"', r"policy.amounts = 'portal': .*\"compute\" or \"cap\" or \"exact\""),
+            ('[policy]\nstock_owner = "portal"', r"\"magento\" or \"wms\" or \"none\""),
+            ('[policy]\namounts_include_tax = "yes"', r"policy.amounts_include_tax = 'yes': .*true or false"),
             ("[policy]\nrefund_on = []", r"policy.refund_on = \[\]"),
             ('[auth]\nscheme = "basic"', r"auth.scheme = 'basic': .*\"standard-webhooks\" or \"hmac\""),
             ("[auth]\ntolerance_seconds = 3600", r"auth.tolerance_seconds = 3600: .* from 1 to 900"),

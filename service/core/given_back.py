@@ -9,7 +9,7 @@ Source: recordings/concurrent-two-items-offline.json.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from service.core.marker import markers_in, markers_of
@@ -26,6 +26,8 @@ class GivenBack:
 
     restocked: Mapping[int, Decimal]
     not_restocked: Mapping[int, Decimal]
+    #: Units of memos that are this return's because a person said so.
+    named_by_person: Mapping[int, Decimal] = field(default_factory=dict)
     fees: Decimal
     shipping: Decimal
     #: Tax of that shipping, which a store may count into its shipping amounts.
@@ -45,6 +47,7 @@ def given_back(
     """What this return has had. `unsettled` are refunds of the order without a memo whose money may have moved."""
     restocked: dict[int, Decimal] = {}
     not_restocked: dict[int, Decimal] = {}
+    named: dict[int, Decimal] = {}
     fees = shipping = shipping_tax = ZERO
     parts = [0]
     mine: list[CreditMemo] = []
@@ -57,6 +60,8 @@ def given_back(
         into = restocked if any(marker.restocks for marker in markers) else not_restocked
         for line in memo.lines:
             into[line.order_item_id] = into.get(line.order_item_id, ZERO) + line.qty
+            if not markers:
+                named[line.order_item_id] = named.get(line.order_item_id, ZERO) + line.qty
         fees += memo.shown.adjustment_negative
         shipping += memo.base.shipping
         shipping_tax += memo.base.shipping_tax
@@ -73,6 +78,7 @@ def given_back(
     return GivenBack(
         restocked=restocked,
         not_restocked=not_restocked,
+        named_by_person=named,
         fees=fees,
         shipping=shipping,
         shipping_tax=shipping_tax,

@@ -17,8 +17,15 @@ from service.core.given_back import GivenBack, units_left
 from service.core.lines import LineKind, is_dummy, kind_of, parent_of, refund_target, restock_targets, units_per_parent
 from service.core.orders import Order, OrderLine, Reading
 from service.core.plan import Note, Question, RefundRequest
+from service.core.policy import SourcePolicy
 from service.core.returns import ReturnedPart, ReturnEvent, ReturnLine
-from service.core.stock_policy import goes_back, note_stock, question_unshipped
+from service.core.stock_policy import (
+    is_restocked,
+    names_unshipped,
+    note_stock,
+    question_unshipped,
+    unshipped_units,
+)
 from service.core.wording import money, units
 
 ZERO = Decimal(0)
@@ -61,7 +68,7 @@ class _Findings:
     """What has been found so far; filled by the steps below, in reading order."""
 
     reading: Reading
-    restock_words: tuple[str, ...]
+    policy: SourcePolicy
     given_restocked: dict[int, Decimal]
     given_not_restocked: dict[int, Decimal]
     left: dict[int, Decimal] = field(default_factory=dict)
@@ -88,12 +95,12 @@ def match_lines(
     given: GivenBack,
     unsettled: Sequence[RefundRequest],
     *,
-    restock_words: tuple[str, ...],
+    policy: SourcePolicy,
 ) -> Matching:
     """What of `event` is still to be given back, line by line. The order of its lines changes nothing."""
     found = _Findings(
         reading=reading,
-        restock_words=restock_words,
+        policy=policy,
         given_restocked=dict(given.restocked),
         given_not_restocked=dict(given.not_restocked),
         left={line.item_id: units_left(line, reading, unsettled) for line in reading.order.lines},
@@ -104,7 +111,7 @@ def match_lines(
     for claim in _merged(others):
         _fill(claim, found)
     _fill_fixed_kits(kit_parts, found)
-    _note_excess(found)
+    _judge_excess(found, given)
     _question_stock(found)
     return Matching(
         outstanding=_merged_outstanding(found.outstanding),
@@ -274,6 +281,8 @@ def _fill(claim: _Claim, found: _Findings) -> None:
         )
         return
     for line in open_lines:
+        never_left = _never_left(line, discard, found)
+        restock, discard = restock + never_left, discard - never_left
         for goes_to_stock in (True, False):
             taken = min(restock if goes_to_stock else discard, found.left[line.item_id])
             if taken <= 0:
@@ -285,12 +294,21 @@ def _fill(claim: _Claim, found: _Findings) -> None:
             found.note("line.matched", claim.named, f"{units(taken)} × {describe(found.order, line)}")
 
 
+def _never_left(line: OrderLine, discard: Decimal, found: _Findings) -> Decimal:
+    """Of the units that are not for sale, those to be named because Magento has not shipped them; see STOCK_RULES."""
+    if not names_unshipped(found.policy):
+        return ZERO
+    refunded = max(line.qty_invoiced - found.left[line.item_id], ZERO)
+    return min(discard, found.left[line.item_id], unshipped_units(found.order, line, refunded))
+
+
 def _still_to_give(claim: _Claim, found: _Findings) -> tuple[Decimal, Decimal]:
     """(to restock, not to restock): what was approved less what this return has had of these lines."""
-    words = found.restock_words
+    policy = found.policy
     for part in claim.parts:
-        found.notes.append(note_stock(claim.named, part.disposition, words))
-    restock = sum((part.quantity for part in claim.parts if goes_back(part.disposition, words)), ZERO)
+        if part.quantity > 0:
+            found.notes.append(note_stock(claim.named, part.disposition, policy))
+    restock = sum((part.quantity for part in claim.parts if is_restocked(part.disposition, policy)), ZERO)
     approved = sum((part.quantity for part in claim.parts), ZERO)
     had_restocked = _take_given(found.given_restocked, claim.candidates, approved)
     had_discarded = _take_given(found.given_not_restocked, claim.candidates, approved - had_restocked)
@@ -400,7 +418,7 @@ def _fill_fixed_kit(kit: OrderLine, claims: list[_Claim], found: _Findings) -> N
         return
     restock: list[int] = []
     for claim in claims:
-        back = {goes_back(part.disposition, found.restock_words) for part in claim.parts}
+        back = {is_restocked(part.disposition, found.policy) for part in claim.parts}
         if len(back) > 1:
             found.ask(
                 "kit-part-mixed",
@@ -411,7 +429,7 @@ def _fill_fixed_kit(kit: OrderLine, claims: list[_Claim], found: _Findings) -> N
             return
         if back == {True}:
             restock.append(claim.candidates[0].item_id)
-        found.notes += [note_stock(claim.named, part.disposition, found.restock_words) for part in claim.parts]
+        found.notes += [note_stock(claim.named, part.disposition, found.policy) for part in claim.parts]
     found.left[kit.item_id] -= wanted
     found.outstanding.append(Outstanding(line=kit, quantity=wanted, restock=tuple(sorted(restock))))
     found.note("line.matched", kit.sku, f"{units(wanted)} × {describe(order, kit)}")
@@ -424,14 +442,20 @@ def _quantity(claim: _Claim) -> Decimal:
 # --- afterwards -----------------------------------------------------------------------------------------------------
 
 
-def _note_excess(found: _Findings) -> None:
-    """What was given back and is not approved any more: no call could undo it, but somebody should know."""
+def _judge_excess(found: _Findings, given: GivenBack) -> None:
+    """What was given back and is not approved any more: no call can undo it, so that a person must.
+
+    Units of a memo that a person said is this return's are a note: that person has seen them.
+    """
     for line in found.order.lines:
         excess = found.given_restocked.get(line.item_id, ZERO) + found.given_not_restocked.get(line.item_id, ZERO)
-        if excess > 0 and not is_dummy(found.order, line):
-            found.note(
-                "given.more", line.sku, f"{units(excess)} of '{line.sku}' more than is approved now were given back"
-            )
+        if excess <= 0 or is_dummy(found.order, line):
+            continue
+        text = f"{units(excess)} of '{line.sku}' more than is approved now were given back"
+        if excess > given.named_by_person.get(line.item_id, ZERO):
+            found.ask("over-refunded", line.sku, f"{text}; settle it with the customer, or have the sender correct it")
+        else:
+            found.note("given.more", line.sku, text)
 
 
 def _question_stock(found: _Findings) -> None:

@@ -18,12 +18,13 @@ from service.core.allocation import (
     shipping_left_on,
     units_left_on,
 )
-from service.core.amounts import predict
+from service.core.amounts import Prediction, predict
 from service.core.counters import after_memo
+from service.core.discrepancies import judge_discrepancies
 from service.core.given_back import GivenBack, foreign_memos, given_back, units_left
 from service.core.line_matching import Matching, Outstanding, match_lines
 from service.core.lines import LineKind, is_dummy, kind_of, units_per_parent
-from service.core.marker import Marker, comment_for, stem_of
+from service.core.marker import Marker, comment_for, markers_in, markers_of, stem_of
 from service.core.memo_lines import WouldBeRefused
 from service.core.orders import Reading
 from service.core.plan import (
@@ -37,8 +38,10 @@ from service.core.plan import (
     Verdict,
 )
 from service.core.policy import Policy
+from service.core.portal_amounts import Figure, Settlement, Sums, figure_of, rounding_play, settle
 from service.core.refund_mode import RefundMode, choose_mode, payment_facts
-from service.core.returns import ApprovedReturn
+from service.core.resolution import resolve_lines
+from service.core.returns import ApprovedReturn, ReturnEvent
 from service.core.rounding import CENT, to_cent
 from service.core.shipping_policy import choose_shipping, shipping_left
 from service.core.wording import money, units
@@ -51,12 +54,14 @@ _PASSING_STATES = {"holded": "on hold", "payment_review": "in payment review"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Call:
-    """One call in the making: what it names, before shipping, fees and marker are known."""
+    """One call in the making: what it names, before shipping, adjustments and marker are known."""
 
     items: tuple[Outstanding, ...]
     invoice_id: int | None = None
     shipping: Decimal = ZERO
-    fee: Decimal = ZERO
+    #: Deducted: fees, or what brings the memo down to the sender's figure.
+    deduction: Decimal = ZERO
+    addition: Decimal = ZERO
 
     @property
     def shipped_units(self) -> Decimal:
@@ -80,15 +85,35 @@ def plan_refunds(
         return_id=approved.event.return_id,
     )
     given = given_back(approved, reading, unsettled, stem=stem)
-    matching = match_lines(approved.event, reading, given, unsettled, restock_words=policy.source.restock)
+    resolved = resolve_lines(approved.event, policy.source)
+    approved = replace(approved, event=replace(approved.event, lines=resolved.lines))
+    figure, amount_notes, amount_questions = figure_of(approved.event, policy.source)
     draft = _Draft(
-        approved=approved, reading=reading, policy=policy, unsettled=tuple(unsettled), stem=stem, given=given
+        approved=approved,
+        reading=reading,
+        policy=policy,
+        unsettled=tuple(unsettled),
+        stem=stem,
+        given=given,
+        figure=figure,
     )
+    if approved.event.already_refunded:
+        return _paid_by_sender(draft)
 
-    questions = [*_question_return(draft, matching), *matching.questions]
+    matching = match_lines(approved.event, reading, given, unsettled, policy=policy.source)
+    told, held = judge_discrepancies(approved.event)
+    notes = (*_note_receipts(approved.event), *told, *resolved.notes, *matching.notes, *amount_notes)
+    questions = [
+        *_question_event(draft),
+        *_question_order(draft, matching),
+        *held,
+        *resolved.questions,
+        *matching.questions,
+        *amount_questions,
+    ]
     waits = list(matching.waits)
     if not questions and not matching.outstanding and not waits:
-        return _plan(draft, Verdict.NOTHING, notes=(*matching.notes, _nothing_left(draft, matching)))
+        return _plan(draft, Verdict.NOTHING, notes=(*notes, _nothing_left(draft, matching, resolved.notes)))
 
     rule = choose_mode(payment_facts(reading, policy.store.payments))
     because = rule.because.format(method=order.payment_method)
@@ -96,7 +121,7 @@ def plan_refunds(
     if rule.mode is RefundMode.REVIEW:
         questions.append(Question(code=rule.name, subject=order.payment_method, text=because))
     waits += _not_ready(draft)
-    notes = (*matching.notes, mode_note)
+    notes = (*notes, mode_note)
     if questions:
         return _plan(draft, Verdict.PERSON, notes=notes, questions=tuple(questions))
     if waits or rule.mode is RefundMode.WAIT:
@@ -119,6 +144,8 @@ class _Draft:
     unsettled: tuple[RefundRequest, ...]
     stem: str
     given: GivenBack
+    #: The sender's own, where it is to be gone by.
+    figure: Figure | None
 
 
 def _plan(
@@ -143,23 +170,45 @@ def _plan(
     )
 
 
-def _nothing_left(draft: _Draft, matching: Matching) -> Note:
-    if not any(line.quantity > 0 for line in draft.approved.event.lines):
-        return Note(rule="plan.nothing_left", subject="return", text="nothing is approved")
+def _nothing_left(draft: _Draft, matching: Matching, not_refunded: tuple[Note, ...]) -> Note:
+    if not draft.approved.event.lines:
+        text = "; ".join(dict.fromkeys(note.text for note in not_refunded)) or "nothing is approved"
+        return Note(rule="plan.nothing_left", subject="return", text=text)
     memos = ", ".join(memo.increment_id for memo in draft.given.memos)
     said = "everything that was approved has been given back" + (f" (credit memo {memos})" if memos else "")
     excess = [note.text for note in matching.notes if note.rule == "given.more"]
     return Note(rule="plan.nothing_left", subject="return", text="; ".join([said, *excess]))
 
 
+def _note_receipts(event: ReturnEvent) -> Iterable[Note]:
+    if event.receipts:
+        text = f"{len(event.receipts)} receipt(s) make up what came back: {', '.join(r.id for r in event.receipts)}"
+        yield Note(rule="receipts.summed", subject="return", text=text)
+
+
+def _paid_by_sender(draft: _Draft) -> Plan:
+    """Nothing is sent where the sender has paid; a refund of ours besides is one too many, and a person's to undo."""
+    ours = [memo.increment_id for memo in draft.given.memos if any(m.stem == draft.stem for m in markers_of(memo))]
+    ours += [ask.marker for ask in draft.unsettled if any(m.stem == draft.stem for m in markers_in(ask.marker))]
+    text = "the sender has given the money back itself"
+    if not ours:
+        note = Note(rule="amounts.already_refunded", subject="return", text=f"{text}: nothing is sent")
+        return _plan(draft, Verdict.NOTHING, notes=(note,))
+    text += f", and we have too ({', '.join(ours)}): find out which stands, and get one of them back"
+    question = Question(code="refunded-twice", subject=draft.approved.event.return_id, text=text)
+    return _plan(draft, Verdict.PERSON, questions=(question,))
+
+
 # --- what a person must decide, and what passes by itself -----------------------------------------------------------
 
 
-def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
-    """Facts of the return or its order that no plan can get past."""
+def _question_event(draft: _Draft) -> Iterable[Question]:
+    """What the sender said that no plan can get past."""
     event, order = draft.approved.event, draft.reading.order
+    for doubt in event.doubts:
+        yield Question(code=doubt.code, subject=event.return_id, text=doubt.text)
     for said in event.unsupported:
-        yield Question(code="unsupported", subject=event.return_id, text=f"{said} is not done by this service yet")
+        yield Question(code="unsupported", subject=event.return_id, text=f"{said}: refund by hand, or mend the source")
     if event.currency is not None and event.currency != order.currency:
         yield Question(
             code="currency-mismatch",
@@ -169,6 +218,11 @@ def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
                 "Have the sender say the order's currency, or refund by hand"
             ),
         )
+
+
+def _question_order(draft: _Draft, matching: Matching) -> Iterable[Question]:
+    """Facts of the order, and of the return's memos, that no plan can get past."""
+    order = draft.reading.order
     if order.other_tenders:
         tenders = ", ".join(order.other_tenders)
         yield Question(
@@ -187,7 +241,10 @@ def _question_return(draft: _Draft, matching: Matching) -> Iterable[Question]:
     if order.state == "closed" and matching.outstanding:
         text = "the order is closed in Magento, which refuses further refunds; see who closed it"
         yield Question(code="order-closed", subject=order.increment_id, text=text)
-    yield from _question_fees(draft, matching)
+    if draft.figure is None:
+        yield from _question_fees(draft, matching)
+    elif draft.given.memos and not matching.outstanding and not matching.questions and not matching.waits:
+        yield from _settlement(draft, draft.figure, ()).questions
 
 
 def _question_fees(draft: _Draft, matching: Matching) -> Iterable[Question]:
@@ -237,12 +294,18 @@ def _with_amounts(
     """The plan of what is outstanding: calls, their shipping and fees, and what their memos will total."""
     calls, unplaced = _calls(draft, outstanding, online=online)
     calls, shipping_note, shipping_questions = _with_shipping(draft, calls)
-    calls, fee_notes, fee_questions = _with_fees(draft, calls)
-    notes = (*notes, shipping_note, *fee_notes)
-    questions = (*unplaced, *shipping_questions, *fee_questions)
+    asks: tuple[Question, ...] = ()
+    if draft.figure is None:
+        calls, amount_notes, amount_questions = _with_fees(draft, calls)
+    else:
+        settlement = _settlement(draft, draft.figure, _predictions(draft, calls))
+        calls, amount_notes, amount_questions = _with_adjustment(draft, calls, settlement)
+        asks = settlement.asks
+    notes = (*notes, shipping_note, *amount_notes)
+    questions = (*unplaced, *shipping_questions, *amount_questions)
     if questions:
         return _plan(draft, Verdict.PERSON, notes=notes, questions=questions)
-    return _judged(draft, _refunds(draft, calls), notes)
+    return _judged(draft, _refunds(draft, calls), notes, asks)
 
 
 # --- calls: by stock decision, by invoice ---------------------------------------------------------------------------
@@ -377,18 +440,62 @@ def _with_fees(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[tuple[_Call, ..
             f"{money(totals[largest], order.base_currency)}; settle them by hand"
         )
         return calls, [], [Question(code="fee-does-not-fit", subject="fees", text=text)]
-    with_fee = tuple(replace(call, fee=base_fee) if i == largest else call for i, call in enumerate(calls))
+    with_fee = tuple(replace(call, deduction=base_fee) if i == largest else call for i, call in enumerate(calls))
     return with_fee, [_note_fee(draft, outstanding, base_fee)], []
 
 
 def _note_fee(draft: _Draft, outstanding: Decimal, base_fee: Decimal) -> Note:
     order, before = draft.reading.order, draft.given.fees
-    text = f"fees of {money(outstanding, order.currency)} are deducted"
+    types = ", ".join(f"{fee.type} {money(fee.amount)}" for fee in draft.approved.event.fee_items if fee.type)
+    text = f"fees of {money(outstanding, order.currency)} are deducted" + (f" ({types})" if types else "")
     if order.currency != order.base_currency:
         text += f", in the books {money(base_fee, order.base_currency)}"
     if before:
         text += f"; {money(before, order.currency)} were deducted before"
     return Note(rule="fee.deducted", subject="fees", text=text)
+
+
+# --- the sender's figure --------------------------------------------------------------------------------------------
+
+
+def _settlement(draft: _Draft, figure: Figure, predictions: Sequence[Prediction]) -> Settlement:
+    order, event = draft.reading.order, draft.approved.event
+    settlement = settle(
+        figure,
+        fees=event.fees,
+        before=Sums.of(memo.shown for memo in draft.given.memos),
+        now=Sums.of(prediction.shown for prediction in predictions),
+        policy=draft.policy.source,
+        currency=order.currency,
+        tolerance=rounding_play(len(event.lines), is_converted=order.base_to_order_rate != 1),
+    )
+    if any(marker.stem == draft.stem for ask in draft.unsettled for marker in markers_in(ask.marker)):
+        text = "a refund of this return has no memo, so that nobody can say what it gave: settle the amounts by hand"
+        question = Question(code="amounts-without-memo", subject="amounts", text=text)
+        return replace(settlement, questions=(*settlement.questions, question))
+    return settlement
+
+
+def _with_adjustment(
+    draft: _Draft, calls: tuple[_Call, ...], settlement: Settlement
+) -> tuple[tuple[_Call, ...], list[Note], list[Question]]:
+    """The adjustment on the largest call; one that it brings to nothing would be sent to the gateway all the same."""
+    order = draft.reading.order
+    questions = list(settlement.questions)
+    base = (abs(settlement.adjustment) / order.base_to_order_rate).quantize(CENT, ROUND_HALF_UP)
+    if questions or not base or not calls:
+        return calls, [settlement.note], questions
+    totals = [refund.predicted.base_grand_total for refund in _refunds(draft, calls)]
+    largest = totals.index(max(totals))
+    if settlement.adjustment < 0 and totals[largest] <= base:
+        text = (
+            f"{money(base, order.base_currency)} are to be deducted, which is not less than the largest refund, "
+            f"{money(totals[largest], order.base_currency)}; refund by hand"
+        )
+        questions.append(Question(code="deduction-does-not-fit", subject="amounts", text=text))
+    call = calls[largest]
+    adjusted = replace(call, deduction=base) if settlement.adjustment < 0 else replace(call, addition=base)
+    return (*calls[:largest], adjusted, *calls[largest + 1 :]), [settlement.note], questions
 
 
 # --- requests and the last checks -----------------------------------------------------------------------------------
@@ -407,7 +514,8 @@ def _request(draft: _Draft, call: _Call, part: int) -> RefundRequest:
         invoice_id=call.invoice_id,
         items=tuple(RequestItem(order_item_id=item_id, qty=quantities[item_id]) for item_id in sorted(quantities)),
         shipping_amount=call.shipping,
-        adjustment_negative=call.fee,
+        adjustment_positive=call.addition,
+        adjustment_negative=call.deduction,
         return_to_stock=tuple(sorted({item_id for item in call.items for item_id in item.restock})),
         # Online the e-mail is asked for afterwards: its failure must not roll back a refund that the gateway has paid.
         notify=draft.policy.source.notify_customer and draft.approved.may_notify and not online,
@@ -418,10 +526,22 @@ def _request(draft: _Draft, call: _Call, part: int) -> RefundRequest:
 
 def _refunds(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[PlannedRefund, ...]:
     """The calls as requests with what their memos will total, each as if those before it had been made."""
+    requests = _requests(draft, calls)
+    predictions = _predictions(draft, calls)
+    return tuple(
+        PlannedRefund(request=request, predicted=prediction.totals)
+        for request, prediction in zip(requests, predictions, strict=True)
+    )
+
+
+def _requests(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[RefundRequest, ...]:
+    return tuple(_request(draft, call, part) for part, call in enumerate(calls, start=draft.given.next_part))
+
+
+def _predictions(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[Prediction, ...]:
     reading = draft.reading
-    refunds: list[PlannedRefund] = []
-    for part, call in enumerate(calls, start=draft.given.next_part):
-        request = _request(draft, call, part)
+    predictions: list[Prediction] = []
+    for request in _requests(draft, calls):
         prediction = predict(
             reading.order,
             reading.invoices,
@@ -430,7 +550,7 @@ def _refunds(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[PlannedRefund, ..
             shipping_includes_tax=draft.policy.store.shipping_includes_tax,
             tax_limited_by_invoice=draft.policy.store.tax_limited_by_invoice,
         )
-        refunds.append(PlannedRefund(request=request, predicted=prediction.totals))
+        predictions.append(prediction)
         memo = prediction.as_memo(
             entity_id=0,
             order_id=reading.order.entity_id,
@@ -438,21 +558,24 @@ def _refunds(draft: _Draft, calls: tuple[_Call, ...]) -> tuple[PlannedRefund, ..
             created_at=draft.approved.known_since,
         )
         reading = after_memo(reading, memo)
-    return tuple(refunds)
+    return tuple(predictions)
 
 
-def _judged(draft: _Draft, refunds: tuple[PlannedRefund, ...], notes: tuple[Note, ...]) -> Plan:
+def _judged(
+    draft: _Draft, refunds: tuple[PlannedRefund, ...], notes: tuple[Note, ...], asks: tuple[Question, ...]
+) -> Plan:
     """The plan refuses itself where its money does not fit, and asks where it is more than the merchant lets pass."""
     questions = [*_question_totals(draft, refunds), *_question_invoices(draft, refunds)]
     if questions:
         return _plan(draft, Verdict.PERSON, refunds=refunds, notes=notes, questions=tuple(questions))
     plan = _plan(draft, Verdict.REFUND, refunds=refunds, notes=notes)
     limit = draft.policy.store.review_amount_over
-    if limit is not None and plan.base_total > limit and not plan.is_approved_by(draft.approved.approved_fingerprint):
+    if limit is not None and plan.base_total > limit:
         currency = draft.reading.order.base_currency
         text = f"{money(plan.base_total, currency)} is more than {money(limit, currency)}: somebody must say yes"
-        question = Question(code="amount-over-limit", subject=plan.return_id, text=text)
-        return replace(plan, verdict=Verdict.APPROVAL, questions=(question,))
+        asks = (*asks, Question(code="amount-over-limit", subject=plan.return_id, text=text))
+    if asks and not plan.is_approved_by(draft.approved.approved_fingerprint):
+        return replace(plan, verdict=Verdict.APPROVAL, questions=asks)
     return plan
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from service.core.returns import Quantities
+
 
 class ShippingRuleKind(StrEnum):
     NONE = "none"
@@ -50,13 +52,51 @@ class StorePolicy:
         return self.shipping.get(method) or self.shipping.get("default") or ShippingRule()
 
 
+class Amounts(StrEnum):
+    """What the sender's own figures are good for; docs/semantics.md has the table."""
+
+    COMPUTE = "compute"  # nothing: Magento computes
+    CAP = "cap"  # less than Magento computes is deducted, more is asked about
+    EXACT = "exact"  # met to the cent, up or down
+
+
+class StockOwner(StrEnum):
+    """Who puts returned goods back on the shelf, and so whether Magento may."""
+
+    MAGENTO = "magento"
+    WMS = "wms"
+    NONE = "none"
+
+
+class StoreCredit(StrEnum):
+    """What becomes of goods that the customer gets store credit or a gift card for."""
+
+    PERSON = "person"
+    IGNORE = "ignore"
+
+
+class SharedFees(StrEnum):
+    """Whose the fees are of a return of several orders."""
+
+    PERSON = "person"
+    LARGEST = "largest"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourcePolicy:
     """What a source's words mean. Words are compared in lower case."""
 
     refund_on: tuple[str, ...] = ("return.approved",)
+    #: Where an event does not say it itself.
+    quantities: Quantities = Quantities.CUMULATIVE
     #: Dispositions that go back to stock. A word that is not here never does.
     restock: tuple[str, ...] = ("sellable",)
+    stock_owner: StockOwner = StockOwner.MAGENTO
+    amounts: Amounts = Amounts.COMPUTE
+    #: Where an event does not say it of its figures; None: then they cannot be used where there is tax.
+    amounts_include_tax: bool | None = None
+    store_credit: StoreCredit = StoreCredit.PERSON
+    shared_fees: SharedFees = SharedFees.PERSON
     notify_customer: bool = True
 
 

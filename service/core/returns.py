@@ -1,7 +1,7 @@
 """What portals and warehouses say, in our words.
 
-A return event states what has been approved *so far* (cumulative), so hearing it twice, late or out of order changes
-nothing. Quantities are units, fees are in the order's currency.
+A return event states what has been approved *so far* (cumulative), or which receipts there were (delta); either way
+hearing it twice, late or out of order changes nothing. Quantities are units, money is in the order's currency.
 """
 
 from __future__ import annotations
@@ -10,6 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
+
+
+class Quantities(StrEnum):
+    """What a quantity counts: all that was approved so far, or what one receipt added."""
+
+    CUMULATIVE = "cumulative"
+    DELTA = "delta"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +47,22 @@ class ReturnedPart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PortalAmount:
+    """Money as the sender computed it; `includes_tax` None: it did not say."""
+
+    amount: Decimal
+    includes_tax: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fee:
+    """One deduction, of the sender's own type ("restocking"; "" when nothing was said)."""
+
+    type: str = ""
+    amount: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReturnLine:
     """One line of a return; names the order item by id, by the sender's copy of it, or by SKU. Ids win over SKU."""
 
@@ -47,6 +71,13 @@ class ReturnLine:
     external_line_id: str | None = None
     parts: tuple[ReturnedPart, ...]
     reason: str = ""
+    #: What the customer gets for it, and by which way, in the sender's words (lower case; "" when nothing was said).
+    resolution: str = ""
+    refund_destination: str = ""
+    #: The goods stay with the customer: money without a receipt, and nothing for the shelf.
+    keep_item: bool = False
+    #: The sender's figure for these units, before fees and without shipping.
+    refund_amount: PortalAmount | None = None
 
     @property
     def quantity(self) -> Decimal:
@@ -61,24 +92,70 @@ class ReturnLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """One act of receiving goods; `id` "" when the sender gave none, and then nobody can tell it from a repeat."""
+
+    id: str = ""
+    lines: tuple[ReturnLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """What the events of a return say against each other, for a person; `code` is stable."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReturnEvent:
     """What one delivery said about one return of one order; a body that names several orders is several events."""
 
     event_id: str
+    #: The sender gave no id, and this one was made from what the event says.
+    id_is_of_content: bool = False
     type: str
     return_id: str
     order: OrderReference
+    #: Cumulative. Of a delta event they are empty until all its return's receipts are summed (core/folding.py).
     lines: tuple[ReturnLine, ...]
+    quantities: Quantities = Quantities.CUMULATIVE
+    receipts: tuple[Receipt, ...] = ()
     #: The other orders of the same body, as the sender named them: another set under the same id is another content.
     together_with: tuple[str, ...] = ()
     #: Cumulative, in the order's currency; deducted from what is given back.
     fees: Decimal = Decimal(0)
+    #: What `fees` are made of.
+    fee_items: tuple[Fee, ...] = ()
     currency: str | None = None
+    #: What the sender says the customer gets in all so far: shipping included, fees taken off.
+    refund_total: PortalAmount | None = None
+    #: The sender's total is of several orders, so it is nobody's figure.
+    total_is_shared: bool = False
+    #: Given in another way than money back, as the sender says.
+    store_credit: Decimal = Decimal(0)
+    exchange_credit: Decimal = Decimal(0)
+    #: The sender has given the money back itself.
+    already_refunded: bool = False
+    #: What was wrong with what came back, in the sender's words or found in its numbers; see core/discrepancies.py.
+    discrepancies: tuple[str, ...] = ()
     #: When the sender says it happened (aware, UTC); None: it did not say.
     occurred_at: datetime | None = None
     is_test: bool = False
     #: What the event asks for beyond a refund, in words for a person: "line 2: resolution 'store_credit'".
     unsupported: tuple[str, ...] = ()
+    #: Found by folding, and never stored.
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def counts_when_late(self) -> bool:
+        """Whether it changes what is owed although a newer event is known: receipts add up, and a payment happened."""
+        return self.quantities is Quantities.DELTA or self.already_refunded
+
+
+def says_the_same(one: ReturnEvent, other: ReturnEvent) -> bool:
+    """Whether two events under one id are one. An id made of content leaves out what changes with every sending."""
+    return one == other or (one.id_is_of_content and other.id_is_of_content and one.event_id == other.event_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

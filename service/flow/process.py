@@ -10,6 +10,7 @@ from datetime import timedelta
 from service.core.lifecycle import SLOT_STATES, DeliveryState
 from service.core.returns import Ignored, ReturnEvent
 from service.errors import (
+    BlindReturn,
     MagentoError,
     MagentoUnauthorized,
     MagentoUnavailable,
@@ -57,6 +58,8 @@ def _carry(runtime: Runtime, claim: Claim) -> Ended:
     try:
         limits = Limits(json_depth=runtime.settings.service.max_json_depth)
         said = parse(source, claim.delivery.body, tuple(claim.delivery.headers.items()), limits)
+    except BlindReturn as error:
+        return Ended.needs_person(error.kind, error.message)
     except Unreadable as error:
         return Ended(state=DeliveryState.UNREADABLE, code="unreadable", reason=error.message)
     if isinstance(said, Ignored):
@@ -81,7 +84,7 @@ def _carry_event(runtime: Runtime, claim: Claim, source: SourceSettings, event: 
             code="before-start",
             reason=f"of {case.first_occurred_at:%Y-%m-%d}, before the store's ignore_returns_before = {since:%Y-%m-%d}",
         )
-    if not case.is_newest and not _holds_a_slot(runtime, claim, case):
+    if not case.is_newest and not event.counts_when_late and not _holds_a_slot(runtime, claim, case):
         newest = format_id("delivery", case.event_delivery_id)
         return Ended(state=DeliveryState.DONE, code="older", reason=f"{newest} says more recently what is approved")
     return _refund(runtime, claim, source, case)

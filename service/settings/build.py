@@ -8,7 +8,16 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from service.core.policy import PaymentRules, SourcePolicy, StorePolicy
+from service.core.policy import (
+    Amounts,
+    PaymentRules,
+    SharedFees,
+    SourcePolicy,
+    StockOwner,
+    StoreCredit,
+    StorePolicy,
+)
+from service.core.returns import Quantities
 from service.errors import SettingsError
 from service.settings.build_map import build_source_map
 from service.settings.origins import with_origins
@@ -140,7 +149,13 @@ class _Builder:
             auth=auth,
             policy=SourcePolicy(
                 refund_on=words(policy["refund_on"]),
+                quantities=Quantities(policy["quantities"]),
                 restock=words(policy["restock"]),
+                stock_owner=StockOwner(policy["stock_owner"]),
+                amounts=Amounts(policy["amounts"]),
+                amounts_include_tax=policy.get("amounts_include_tax"),
+                store_credit=StoreCredit(policy["store_credit"]),
+                shared_fees=SharedFees(policy["shared_fees"]),
                 notify_customer=policy["notify_customer"],
             ),
             map=source_map,

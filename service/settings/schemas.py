@@ -180,14 +180,6 @@ def _one_of(*words: str) -> fields.String:
     )
 
 
-def _only(word: str) -> fields.String:
-    """A setting of which this version knows one value: naming another would promise what is not there."""
-    return fields.String(
-        validate=validate.Equal(word, error="not available yet"),
-        metadata={"expects": f'"{word}", the only choice of this version'},
-    )
-
-
 def _text(expects: str, pattern: str = r"[^\x00-\x1f\x7f]+", *, required: bool = False) -> fields.String:
     return fields.String(
         required=required,
@@ -309,9 +301,13 @@ class SourceAuthSchema(_Strict):
 
 class SourcePolicySchema(_Strict):
     refund_on = _texts('event types, as "return.approved"', at_least=1)
-    quantities = _only("cumulative")
+    quantities = _one_of("cumulative", "delta")
     restock = _texts('dispositions, as "sellable"')
-    amounts = _only("compute")
+    stock_owner = _one_of("magento", "wms", "none")
+    amounts = _one_of("compute", "cap", "exact")
+    amounts_include_tax = _flag()
+    store_credit = _one_of("person", "ignore")
+    shared_fees = _one_of("person", "largest")
     notify_customer = _flag()
 
 

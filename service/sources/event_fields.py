@@ -28,9 +28,10 @@ _MAX_REASON = 500
 
 
 def read_quantity(value: object) -> Decimal:
+    """Units; 0 says that nothing of this line is approved, or was received, so far."""
     quantity = read_decimal(value)
-    if quantity <= 0:
-        raise ValidationError("must be above 0")
+    if quantity < 0:
+        raise ValidationError("must not be negative")
     if quantity > MAX_QUANTITY:
         raise ValidationError(f"must be at most {MAX_QUANTITY}")
     return quantity
@@ -134,11 +135,11 @@ def _field(read: Callable[[Any], object], expects: str, *, required: bool = Fals
 
 
 def quantity_field(*, required: bool = False) -> fields.Function:
-    return _field(read_quantity, 'a decimal string above 0 with at most 4 places, as "1"', required=required)
+    return _field(read_quantity, 'a decimal string, 0 or more with at most 4 places, as "1"', required=required)
 
 
-def amount_field() -> fields.Function:
-    return _field(read_amount, 'a decimal string, 0 or more with at most 4 places, as "4.95"', required=True)
+def amount_field(*, required: bool = False) -> fields.Function:
+    return _field(read_amount, 'a decimal string, 0 or more with at most 4 places, as "4.95"', required=required)
 
 
 def identifier_field(*, required: bool = False) -> fields.Function:
@@ -167,6 +168,10 @@ def moment_field() -> fields.Function:
 
 def flag_field() -> fields.Function:
     return _field(read_flag, "true or false")
+
+
+def words_field() -> fields.List[str]:
+    return fields.List(word_field(), metadata={"expects": 'a list of words, as ["over_receipt"]'})
 
 
 def reason_field() -> fields.Function:

@@ -1,7 +1,8 @@
 """Returns: what was said of them, the newest plan, and what people answered.
 
 A return is known by its namespace, Magento installation, its sender's number and the order as the sender names it. Its
-current event is the newest by (when it happened, when it arrived): events come twice, late and out of order.
+current event is the newest by (when it happened, when it arrived): events come twice, late and out of order. What is
+owed is folded from all of them (core/folding.py).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from service.core.folding import fold
 from service.core.lifecycle import RefundState
 from service.core.plan import Plan, PlannedRefund, Verdict
-from service.core.returns import ReturnEvent
+from service.core.returns import ReturnEvent, says_the_same
 from service.errors import Conflict, NotFound
 from service.store.claims import hold
 from service.store.clashes import EventClash
@@ -249,7 +251,11 @@ def _known_event(connection: Connection, claim: Claim, event: ReturnEvent) -> Ro
         select(events).where(events.c.source == claim.delivery.source, events.c.event_id == event.event_id)
     ).one_or_none()
     # The same bytes may say something else today: the source's mapping was mended, and a person replays them.
-    if known is None or known.delivery_id == claim.delivery.id or rebuild(ReturnEvent, known.content) == event:
+    if (
+        known is None
+        or known.delivery_id == claim.delivery.id
+        or says_the_same(rebuild(ReturnEvent, known.content), event)
+    ):
         return known
     first, second = format_id("delivery", known.delivery_id), format_id("delivery", claim.delivery.id)
     raise EventClash(
@@ -297,7 +303,11 @@ def _keep_event(
 ) -> int:
     if known is not None and known.delivery_id != claim.delivery.id:
         # Another delivery of an event that we have: nothing new, unless it is read for another Magento by now.
-        connection.execute(update(events).where(events.c.id == known.id).values(return_id=return_id))
+        values: dict[str, Any] = {"return_id": return_id}
+        if event.id_is_of_content and event.occurred_at is not None and event.occurred_at > known.occurred_at:
+            # Known by its content, and said once more: after others in between it is what is meant now.
+            values |= {"occurred_at": event.occurred_at, "content": plain(event)}
+        connection.execute(update(events).where(events.c.id == known.id).values(values))
         return int(known.id)
     values = {
         "delivery_id": claim.delivery.id,
@@ -354,13 +364,13 @@ def _freeze(connection: Connection, source: str, namespace: str, now: datetime) 
 
 
 def _case(connection: Connection, return_id: int, *, given_event_id: int | None = None) -> ReturnCase:
-    query = (
-        select(returns, events.c.content, events.c.delivery_id.label("event_delivery_id"))
-        .join(events, events.c.id == returns.c.current_event_id)
-        .where(returns.c.id == return_id)
-    )
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
+    row = connection.execute(select(returns).where(returns.c.id == return_id)).mappings().one_or_none()
+    said = connection.execute(
+        select(events.c.content, events.c.delivery_id)
+        .where(events.c.return_id == return_id)
+        .order_by(events.c.occurred_at, events.c.id)
+    ).all()
+    if row is None or not said:
         raise _no_return(return_id)
     answers = connection.execute(
         select(memo_answers.c.memo_id, memo_answers.c.is_this_return).where(memo_answers.c.return_id == return_id)
@@ -369,7 +379,8 @@ def _case(connection: Connection, return_id: int, *, given_event_id: int | None 
         ReturnCase,
         {
             **row,
-            "event": rebuild(ReturnEvent, row["content"]),
+            "event": fold([rebuild(ReturnEvent, content) for content, _ in said]),
+            "event_delivery_id": said[-1].delivery_id,
             "is_newest": given_event_id in {None, row["current_event_id"]},
             "memo_answers": {memo_id: answer for memo_id, answer in answers},  # noqa: C416 -- typed rows
         },

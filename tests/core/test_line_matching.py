@@ -7,6 +7,7 @@ import pytest
 
 from service.core.given_back import GivenBack
 from service.core.line_matching import match_lines
+from service.core.policy import SourcePolicy
 from tests.core.builders import (
     BAG,
     KIT,
@@ -34,7 +35,7 @@ def match(order, *lines, restocked=None, not_restocked=None):
         next_part=1,
         memos=(),
     )
-    return match_lines(a_return(*lines).event, a_reading(order), given, (), restock_words=("sellable",))
+    return match_lines(a_return(*lines).event, a_reading(order), given, (), policy=SourcePolicy())
 
 
 def outstanding(found):

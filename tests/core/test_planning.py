@@ -123,14 +123,14 @@ def test_a_unit_approved_later_is_all_that_the_next_refund_gives():
     assert request.marker.endswith("-02R")
 
 
-def test_a_quantity_lowered_after_its_refund_is_said():
+def test_a_quantity_lowered_after_its_refund_is_a_question():
     reading = a_reading(an_order(line(BAG, "24-MB01", "34", 3)))
     after = made(reading, *plan_for(a_return(came_back("24-MB01", 2)), reading).refunds)
 
     plan = plan_for(a_return(came_back("24-MB01", 1)), after)
 
-    assert plan.verdict is Verdict.NOTHING
-    assert "1 of '24-MB01' more than is approved now were given back" in plan.notes[-1].text
+    assert [question.code for question in plan.questions] == ["over-refunded"]
+    assert "1 of '24-MB01' more than is approved now were given back" in plan.questions[0].text
 
 
 def test_an_unsettled_refund_counts_as_given_back():

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from service.core.stock_policy import goes_back, note_stock, question_unshipped, unshipped_units
+from service.core.policy import SourcePolicy, StockOwner
+from service.core.stock_policy import Shelf, choose_shelf, is_restocked, note_stock, question_unshipped, unshipped_units
 from tests.core.builders import KIT, TEE, an_order, dynamic_bundle, fixed_bundle, line
 
 ZERO = Decimal(0)
@@ -94,12 +95,44 @@ def test_only_discarded_goods_that_never_left_are_a_question(discarded, shipped,
     ],
 )
 def test_only_a_configured_word_goes_back_and_the_note_says_which(word, back, rule):
-    note = note_stock("TEE", word, ("sellable",))
+    note = note_stock("TEE", word, SourcePolicy())
 
-    assert goes_back(word, ("sellable",)) is back
+    assert is_restocked(word, SourcePolicy()) is back
     assert (note.rule, note.subject) == (rule, "TEE")
     assert word.strip() in note.text
 
 
 def test_where_nothing_goes_back_the_note_says_so():
-    assert note_stock("TEE", "sellable", ()).text == "not restocked: 'sellable' is not one of no words"
+    assert (
+        note_stock("TEE", "sellable", SourcePolicy(restock=())).text
+        == "not restocked: 'sellable' is not one of no words"
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "sellable", "shipped", "then"),
+    [
+        (StockOwner.MAGENTO, True, True, Shelf.NAMED),
+        (StockOwner.MAGENTO, True, False, Shelf.NAMED),
+        (StockOwner.MAGENTO, False, True, Shelf.UNNAMED),
+        (StockOwner.MAGENTO, False, False, Shelf.PERSON),
+        (StockOwner.WMS, True, True, Shelf.UNNAMED),
+        (StockOwner.WMS, True, False, Shelf.NAMED),
+        (StockOwner.WMS, False, True, Shelf.UNNAMED),
+        (StockOwner.WMS, False, False, Shelf.NAMED),
+        (StockOwner.NONE, True, True, Shelf.UNNAMED),
+        (StockOwner.NONE, True, False, Shelf.PERSON),
+        (StockOwner.NONE, False, True, Shelf.UNNAMED),
+        (StockOwner.NONE, False, False, Shelf.PERSON),
+    ],
+)
+def test_who_owns_the_stock_decides_what_magento_is_told_of_it(owner, sellable, shipped, then):
+    assert choose_shelf(owner, sellable=sellable, shipped=shipped).then is then
+
+
+@pytest.mark.parametrize("owner", [StockOwner.WMS, StockOwner.NONE])
+def test_where_others_own_the_stock_no_word_puts_goods_on_magento_s_shelf(owner):
+    policy = SourcePolicy(stock_owner=owner)
+
+    assert not is_restocked("sellable", policy)
+    assert f"stock_owner = {owner}" in note_stock("TEE", "sellable", policy).text
