@@ -87,7 +87,17 @@ def _carry_event(runtime: Runtime, claim: Claim, source: SourceSettings, event: 
     if not case.is_newest and not event.counts_when_late and not _holds_a_slot(runtime, claim, case):
         newest = format_id("delivery", case.event_delivery_id)
         return Ended(state=DeliveryState.DONE, code="older", reason=f"{newest} says more recently what is approved")
+    if _asks_for_nothing(runtime, case):
+        return Ended.done("nothing is approved so far", code="nothing-left")
     return _refund(runtime, claim, source, case)
+
+
+def _asks_for_nothing(runtime: Runtime, case: ReturnCase) -> bool:
+    """A snapshot of goods that are all still to come, of a return that never had a refund: no need to read its order."""
+    event = case.event
+    is_quiet = not (event.already_refunded or event.discrepancies or event.doubts or event.unsupported)
+    says_none = is_quiet and not any(line.quantity > 0 for line in event.lines)
+    return says_none and not runtime.store.refunds.of_return(case.id)
 
 
 def _holds_a_slot(runtime: Runtime, claim: Claim, case: ReturnCase) -> bool:

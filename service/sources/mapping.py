@@ -6,8 +6,6 @@ here but the expressions themselves. A row that finds nothing says nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal, DecimalException
@@ -46,8 +44,6 @@ def map_body(source_map: SourceMap, document: Document, limits: Limits) -> dict[
             remedy = f"Send at most {limits.lines} lines in one event"
             raise unreadable(_LINES, lines, f"has {len(lines)} lines", remedy)
         body[_LINES] = _lines(source_map, lines, document, budget)
-    if body.get("id") is None:
-        body["id"] = _content_id(body)
     return body
 
 
@@ -191,12 +187,3 @@ def _sum(values: Sequence[Any], path: str) -> Decimal:
 
 def _texts(values: Iterator[Any]) -> Iterator[str]:
     return (value for value in values if isinstance(value, str))
-
-
-# --- an id for events that have none ----------------------------------------------------------------------------------
-
-
-def _content_id(body: Mapping[str, Any]) -> str:
-    """The same for the same statement: what an event says is all that tells it apart where its sender gives no id."""
-    said = json.dumps(body, sort_keys=True, default=str, ensure_ascii=True)
-    return f"said-{hashlib.sha256(said.encode()).hexdigest()[:40]}"

@@ -26,10 +26,11 @@ from tests.core.builders import (
 FIRST, SECOND = 510, 511
 
 
-def match(order, *lines, restocked=None, not_restocked=None):
+def match(order, *lines, restocked=None, not_restocked=None, named_by_person=None):
     given = GivenBack(
         restocked={key: Decimal(units) for key, units in (restocked or {}).items()},
         not_restocked={key: Decimal(units) for key, units in (not_restocked or {}).items()},
+        named_by_person={key: Decimal(units) for key, units in (named_by_person or {}).items()},
         fees=Decimal(0),
         shipping=Decimal(0),
         next_part=1,
@@ -279,10 +280,20 @@ def test_of_lines_at_different_prices_nothing_is_asked_once_all_was_given_back(g
         ({FIRST: 3, SECOND: 1}, {FIRST: 2, SECOND: 2}, ["2 of 'BAG' more", "3 of 'BAG' more"]),
     ],
 )
-def test_what_was_given_back_beyond_what_is_approved_is_told(restocked, not_restocked, excess):
+def test_what_was_given_back_beyond_what_is_approved_is_asked_about(restocked, not_restocked, excess):
     found = match(two_lines(), came_back("BAG", 3), restocked=restocked, not_restocked=not_restocked)
 
-    assert [note.text.partition(" than")[0] for note in found.notes if note.rule == "given.more"] == excess
+    told = [question.text.partition(" than")[0] for question in found.questions if question.code == "over-refunded"]
+    assert told == excess
+
+
+def test_what_a_person_said_was_given_beyond_it_is_told_and_not_asked_again():
+    found = match(two_lines(), came_back("BAG", 3), not_restocked={FIRST: 4}, named_by_person={FIRST: 4})
+
+    assert (asked(found), [note.rule for note in found.notes if note.rule.startswith("given")]) == (
+        [],
+        ["given.before", "given.more"],
+    )
 
 
 @pytest.mark.parametrize(("refunded", "question"), [(0, "2 never left"), (1, "1 never left"), (2, "")])

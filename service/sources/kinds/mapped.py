@@ -5,18 +5,12 @@ Generic sources and every preset are read here; they differ in their `[map]` alo
 
 from __future__ import annotations
 
-from typing import Any
-
-from marshmallow import ValidationError
-
 from service.core.returns import Ignored, ReturnEvent
 from service.settings import SourceSettings
 from service.sources.base import Document, Limits
-from service.sources.event_fields import read_decimal
 from service.sources.kinds.canonical import read_event
-from service.sources.kinds.canonical_body import STAGE_QUANTITIES
 from service.sources.mapping import map_body, map_type
-from service.sources.unreadable import Body, shown
+from service.sources.unreadable import shown
 
 
 def read(source: SourceSettings, document: Document, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:
@@ -28,18 +22,4 @@ def read(source: SourceSettings, document: Document, limits: Limits) -> tuple[Re
         return Ignored(reason=f"type {shown(said)} is not in map.type.lookup")
     if isinstance(event_type, str) and event_type.lower() not in source.policy.refund_on:
         return Ignored(reason=f"type {shown(event_type)} is not in refund_on")
-    body = map_body(source.map, document, limits)
-    if isinstance(lines := body.get("lines"), list):
-        body["lines"] = [line for line in lines if not _is_of_no_unit(line, str(event_type).lower())]
-        if lines and not body["lines"]:
-            return Ignored(reason="no line has units to give back yet")
-    return read_event(source.policy, body, limits)
-
-
-def _is_of_no_unit(line: Body, event_type: str) -> bool:
-    """Snapshots also list the lines of which nothing has come yet."""
-    quantity: Any = line.get("quantity", line.get(STAGE_QUANTITIES.get(event_type, "")))
-    try:
-        return read_decimal(quantity) == 0
-    except ValidationError:
-        return False
+    return read_event(source.policy, map_body(source.map, document, limits), limits)
