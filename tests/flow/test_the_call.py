@@ -139,6 +139,48 @@ def test_after_twenty_calls_for_one_return_a_person_is_asked_and_may_let_it_go_o
     assert world.state(received)[0] is DONE
 
 
+def lag_behind(world):
+    """A replica that goes on saying of the order what it said when it was first asked."""
+    handle, said = world.sandbox.handle, {}
+
+    def handled(request):
+        if request.method == "GET" and "/orders" in request.path:
+            return said.setdefault(request.path, handle(request))
+        return handle(request)
+
+    world.sandbox.handle = handled
+
+
+def test_an_order_that_does_not_show_its_refund_yet_gets_no_second_one(world):
+    lag_behind(world)
+    handle = world.sandbox.handle
+
+    def made_and_turned_away(request):
+        answer = handle(request)
+        is_first = request.path.endswith("/refund") and len(world.posts()) == 1
+        return Answer(status=429, body=b'{"message": "Too Many Requests"}') if is_first else answer
+
+    world.sandbox.handle = made_and_turned_away
+    received = tee(world)
+
+    world.work_until_idle()
+
+    assert len(world.posts()) == len(world.memos(OFFLINE)) == 1
+    assert world.state(received)[0] is DONE
+
+
+def test_an_order_that_does_not_show_its_first_refund_yet_gets_only_what_came_later(world):
+    lag_behind(world)
+    first = world.say(ONLINE, ("24-MB01", 1))
+    world.work_until_idle()
+    later = world.say(ONLINE, ("24-MB01", 2))
+
+    world.work_until_idle()
+
+    assert [world.state(each)[0] for each in (first, later)] == [DONE, DONE]
+    assert world.paid_back(ONLINE) == dollars(34, 34)
+
+
 # --- after the call -------------------------------------------------------------------------------------------------
 
 

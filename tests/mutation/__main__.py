@@ -74,7 +74,9 @@ def main(arguments: Sequence[str]) -> int:
 def run(modules: Sequence[str], processes: int, *, keep: Path | None = None, trust: Path | None = None) -> Known:
     """Try every fault of the modules that is not known yet; in a copy, so that edits meanwhile do not disturb."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="refundry-mutation-", dir=_FAST if _FAST.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="refundry-mutation-", dir=_FAST if _FAST.is_dir() else None, ignore_cleanup_errors=True
+    ) as folder:
         copy, scratch = Path(folder) / "project", Path(folder) / "tmp"
         copy.mkdir()
         scratch.mkdir()

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import _lru_cache_wrapper, partial
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TextIO
@@ -39,6 +40,8 @@ from tests.mutation.targets import NOT_RUN, TARGETS, module_name
 #: takes without the fault; a busy machine changes nothing. What hangs and takes nothing is ended by pytest-timeout.
 _TIMEOUT_SECONDS, _TIMEOUT_FACTOR = 5, 10
 _LIBRARIES = ("alembic.command", "click", "flask", "marshmallow", "requests_oauthlib", "sqlalchemy.dialects.sqlite")
+#: What is not noticed by tests that take so long together counts as survived; the slowest come last, and are left out.
+_ENOUGH_SECONDS = 30
 #: How often a line says how far it is.
 _PROGRESS_SECONDS = 15
 
@@ -313,7 +316,9 @@ def _try_all(
             continue
         while len(running) >= processes:
             _finish(running, caught, told)
-        pipe, process = _fork(partial(run, fault, tests))
+        elapsed = accumulate(seconds[test] for test in tests)
+        enough = [test for test, total in zip(tests, elapsed, strict=True) if total <= _ENOUGH_SECONDS]
+        pipe, process = _fork(partial(run, fault, enough or tests[:1]))
         running[pipe] = _Running(mutant=fault.mutant, tests=len(tests), process=process, pipe=pipe)
     while running:
         _finish(running, caught, told)
