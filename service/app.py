@@ -16,11 +16,13 @@ from pathlib import Path
 from flask import Flask
 
 from service.runtime import Runtime, build_runtime
-from service.settings import load_settings
+from service.settings import NoAuth, Settings, load_settings
 from service.web import api, health, index, webhooks
 from service.web.context import bind_runtime
 from service.web.every_request import attend_every_request
 from service.web.problems import answer_errors_as_problems
+
+_log = logging.getLogger("refundry.web")
 
 #: What every log record has anyway; the rest is what was given as `extra`.
 _OF_EVERY_RECORD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -39,6 +41,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     bind_runtime(app, runtime)
+    _warn_of_open_doors(runtime.settings)
     attend_every_request(app)
     answer_errors_as_problems(app)
     for blueprint in (index.blueprint, webhooks.blueprint, health.blueprint):
@@ -46,6 +49,15 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     if runtime.settings.service.api:
         app.register_blueprint(api.blueprint)
     return app
+
+
+def _warn_of_open_doors(settings: Settings) -> None:
+    for source in settings.sources.values():
+        if isinstance(source.auth, NoAuth):
+            _log.warning(
+                "INSECURE: anybody who finds this source's address may send returns, and a return is money",
+                extra={"source": source.name, "remedy": "choose auth.scheme and delete insecure = true"},
+            )
 
 
 def configure_logging(level: str) -> None:

@@ -1,13 +1,14 @@
 """`refundry docs DIR`: the documents that are printed from the code, so that they cannot say anything else.
 
 cli.md from the commands, settings.md from the schemas, lifecycle.md from the states, their moves and the rules of
-drift, routes.md from the decision tables of payments and of Magento's answers, and the printed parts of sources/*.md
-from the presets. A test compares them with what is committed.
+drift, routes.md from the decision tables of payments and of Magento's answers, auth-schemes.md from the shapes of the
+schemes, and the printed parts of sources/*.md from the presets. A test compares them with what is committed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import click
@@ -21,7 +22,8 @@ from service.core.refund_mode import RULES as PAYMENT_RULES
 from service.core.refund_mode import RefundMode
 from service.magento.outcomes import FAILURE_RULES, Rule
 from service.magento.outcomes import RULES as ANSWER_RULES
-from service.settings import settings_reference
+from service.settings import SOURCE_AUTHS, SourceAuth, settings_reference
+from service.settings.rules import SCHEME_KEYS
 
 _PRINTED = "Printed from the code by `make docs`; do not edit."
 
@@ -53,6 +55,7 @@ def documents(root: click.Command) -> dict[str, str]:
         "settings.md": settings_reference,
         "lifecycle.md": lifecycle_reference,
         "routes.md": routes_reference,
+        "auth-schemes.md": auth_reference,
     }
     return {name: make() for name, make in printed.items()}
 
@@ -165,6 +168,37 @@ def routes_reference() -> str:
             "",
             *markdown_table(("rule", "then", "because"), map(_failure_row, FAILURE_RULES)),
         ]
+    )
+
+
+def auth_reference() -> str:
+    """Every scheme: what it proves, and its settings."""
+    return "\n".join(
+        [
+            "# Schemes of authentication",
+            "",
+            _PRINTED,
+            "",
+            "One of these is a source's `auth.scheme`; [auth.md](auth.md) shows each whole. Where the body is not",
+            "signed, TLS alone keeps it whole; where the time is not signed, a copy is a known delivery for ever.",
+            "",
+            *_markdown_table(
+                ("scheme", "is", "signs the body", "signs the time", "settings; **needed**"),
+                map(_scheme_row, SOURCE_AUTHS.values()),
+            ),
+        ]
+    )
+
+
+def _scheme_row(shape: type[SourceAuth]) -> tuple[str, ...]:
+    needed = {each.name for each in fields(shape) if each.default is MISSING}
+    keys = (f"**`{key}`**" if key in needed else f"`{key}`" for key in SCHEME_KEYS[shape.scheme])
+    meaning = " ".join((shape.__doc__ or "").split())
+    return (
+        f"`{shape.scheme}`",
+        meaning,
+        *("yes" if claim else "**no**" for claim in (shape.signs_body, shape.signs_time)),
+        ", ".join(keys),
     )
 
 

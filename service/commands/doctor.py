@@ -30,9 +30,10 @@ from service.magento.probes import (
 from service.settings import (
     AdminAuth,
     BearerAuth,
-    HmacAuth,
     Mode,
+    NoAuth,
     OAuth1Auth,
+    Secret,
     Settings,
     SourceSettings,
     StandardWebhooksAuth,
@@ -279,19 +280,33 @@ def _check_comments(client: MagentoClient, about: str) -> Iterator[Finding]:
 
 def _check_source(source: SourceSettings) -> Iterator[Finding]:
     about = f"source {source.name}"
-    yield _ok(about, f"signs by {source.auth.scheme} for store {source.store}; its secret is there")
-    shortest = min(len(secret.reveal_bytes()) for secret in source.secrets)
+    yield from _check_proof(source, about)
+    if len(source.secrets) > 1:
+        yield _warn(about, f"{len(source.secrets)} secrets are taken", "Remove the old ones when the rotation is over")
+    yield from _check_policy(source, about)
+
+
+def _check_proof(source: SourceSettings, about: str) -> Iterator[Finding]:
+    if isinstance(source.auth, NoAuth):
+        level = Level.FAIL if source.mode is Mode.LIVE else Level.WARN
+        said = "INSECURE: anybody who finds its address may send returns, and a return is money"
+        yield Finding(level=level, about=about, found=said, remedy="Choose a scheme: docs/auth.md")
+        return
+    yield _ok(about, f"proves itself by {source.auth.scheme} for store {source.store}; its secret is there")
+    # Key pairs and fingerprints were measured when they were read.
+    shared = [len(secret.reveal_bytes()) for secret in source.secrets if type(secret) is Secret]
+    shortest = min(shared, default=_STRONG_SECRET_BYTES)
     if shortest < _WEAK_SECRET_BYTES:
         yield _fail(
             about, f"a secret has {shortest} bytes and can be guessed", "Agree on 32 random bytes with the sender"
         )
     elif shortest < _STRONG_SECRET_BYTES and not isinstance(source.auth, StandardWebhooksAuth):
         yield _warn(about, f"a secret has {shortest} bytes", f"{_STRONG_SECRET_BYTES} random bytes are better")
-    if len(source.secrets) > 1:
-        yield _warn(about, f"{len(source.secrets)} secrets are taken", "Remove the old ones when the rotation is over")
-    if isinstance(source.auth, HmacAuth) and source.auth.delivery_id_header is None:
+    if not source.auth.signs_body:
+        said = f"{source.auth.scheme} proves the sender and not the body: whoever sees one request can write others"
+        yield _warn(about, said, "Let it arrive by TLS alone; a signature is better where the sender has one")
+    if not isinstance(source.auth, StandardWebhooksAuth) and getattr(source.auth, "delivery_id_header", None) is None:
         yield _ok(about, "its deliveries are told apart by their bodies")
-    yield from _check_policy(source, about)
 
 
 def _check_policy(source: SourceSettings, about: str) -> Iterator[Finding]:

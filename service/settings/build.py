@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from service.core.policy import (
 from service.core.returns import Quantities
 from service.errors import SettingsError
 from service.settings.build_map import build_source_map
+from service.settings.keys import decode_key
 from service.settings.origins import with_origins
 from service.settings.rules import (
     STORE_CREDENTIALS,
@@ -27,30 +28,33 @@ from service.settings.rules import (
     foreign_scheme_keys,
     known_stores,
     same_address_other_instance,
+    scheme_rules,
     secret_headers,
     source_rules,
     store_rules,
 )
-from service.settings.secret_values import SecretPlaces, SecretUnusable, decode_key
+from service.settings.secret_values import SecretPlaces, SecretUnusable
 from service.settings.shapes import (
     CANONICAL,
     AdminAuth,
     BearerAuth,
     Caps,
     EnvelopeFormat,
-    HmacAuth,
-    KeyEncoding,
     Mode,
     OAuth1Auth,
     Secret,
     ServiceSettings,
     Settings,
-    SignatureEncoding,
-    SourceAuth,
     SourceSettings,
-    StandardWebhooksAuth,
     StoreAuth,
     StoreSettings,
+)
+from service.settings.source_auth import (
+    SOURCE_AUTHS,
+    ClientCertificateAuth,
+    MessageSignatureAuth,
+    NoAuth,
+    SourceAuth,
 )
 from service.settings.source_map import SourceMap
 from service.settings.tables import Table
@@ -72,7 +76,7 @@ def build_settings(
     builder = _Builder(places=places, problems=problems)
     built_service = builder.service(service)
     built_stores = {name: builder.store(table) for name, table in stores.items()}
-    built_sources = {name: builder.source(table, stores, service) for name, table in sources.items()}
+    built_sources = {name: builder.source(table, stores, built_service) for name, table in sources.items()}
     sound_stores = {name: store for name, store in built_stores.items() if store is not None}
     problems.extend(same_address_other_instance(sound_stores, stores))
     if built_service is None or problems:
@@ -95,9 +99,9 @@ class _Builder:
         if values is None:
             return None
         database_url = self._database_url(table, values)
-        fields = {key: value for key, value in values.items() if not key.startswith("database_url")}
-        fields["trusted_proxies"] = tuple(values["trusted_proxies"])
-        return None if database_url is None else ServiceSettings(database_url=database_url, **fields)
+        plain = {key: value for key, value in values.items() if not key.startswith("database_url")}
+        plain["trusted_proxies"] = tuple(values["trusted_proxies"])
+        return None if database_url is None else ServiceSettings(database_url=database_url, **plain)
 
     def store(self, table: Table) -> StoreSettings | None:
         values = table.validate(self.problems)
@@ -123,15 +127,17 @@ class _Builder:
             **plain,
         )
 
-    def source(self, table: Table, stores: Mapping[str, Table], service: Table) -> SourceSettings | None:
+    def source(
+        self, table: Table, stores: Mapping[str, Table], service: ServiceSettings | None
+    ) -> SourceSettings | None:
         values = table.validate(self.problems)
         if values is None:
             return None
         if values["store"] not in stores:
             self.problems.append(table.problem("no such store", "store", remedy=known_stores(values["store"], stores)))
-        auth = self._source_auth(table, values["auth"])
+        auth = self._source_auth(table, values, service)
         secrets = self._source_secrets(table, values, auth) if auth is not None else ()
-        if auth is None or not secrets:
+        if service is None or auth is None or not (secrets or isinstance(auth, NoAuth)):
             return None
         policy = values["policy"]
         before = len(self.problems)
@@ -162,7 +168,8 @@ class _Builder:
             envelope=EnvelopeFormat(values["envelope"]),
             payload_field=values.get("payload_field"),
             caps=_caps(values),
-            max_body_bytes=values.get("max_body_bytes", service.get(("max_body_bytes",))),
+            max_body_bytes=values.get("max_body_bytes", service.max_body_bytes),
+            handshake_origins=tuple(values["handshake_origins"]),
             success_status=values["success_status"],
             success_body=values.get("success_body"),
         )
@@ -223,39 +230,56 @@ class _Builder:
             "no credentials", f'Name the environment variable that holds it: {name}_env = "MAGENTO_{name.upper()}"'
         )
 
-    def _source_auth(self, table: Table, values: Mapping[str, Any]) -> SourceAuth | None:
-        scheme = values["scheme"]
-        self.problems.extend(foreign_scheme_keys(table, scheme))
-        if scheme == StandardWebhooksAuth.scheme:
-            return StandardWebhooksAuth(tolerance_seconds=values["tolerance_seconds"])
-        if "header" not in values:
-            remedy = 'Name the header that carries the signature: header = "X-Signature"'
-            self.problems.append(table.problem("hmac needs a header", "auth", "header", remedy=remedy))
+    def _source_auth(
+        self, table: Table, values: Mapping[str, Any], service: ServiceSettings | None
+    ) -> SourceAuth | None:
+        written: Mapping[str, Any] = values["auth"]
+        shape = SOURCE_AUTHS[written["scheme"]]
+        before = len(self.problems)
+        self.problems.extend(foreign_scheme_keys(table, shape.scheme))
+        if service is not None:
+            self.problems.extend(scheme_rules(table, values, service))
+        for each in fields(shape):
+            if each.name not in written and each.default is MISSING:
+                remedy = f"Write it; docs/settings.md says what it is, docs/auth.md shows {shape.scheme} whole"
+                self.problems.append(table.problem(f"{shape.scheme} needs it", "auth", each.name, remedy=remedy))
+        if len(self.problems) > before:
             return None
-        return HmacAuth(
-            header=values["header"],
-            encoding=SignatureEncoding(values["encoding"]),
-            prefix=values["prefix"],
-            key_encoding=KeyEncoding(values["key_encoding"]),
-            delivery_id_header=values.get("delivery_id_header"),
-        )
+        given: dict[str, Any] = {
+            each.name: tuple(value) if isinstance(value := written[each.name], list) else value
+            for each in fields(shape)
+            if each.name in written
+        }
+        if service is not None and shape is ClientCertificateAuth:
+            given["proxies"] = service.trusted_proxies
+        return shape(**given)
 
     def _source_secrets(self, table: Table, values: Mapping[str, Any], auth: SourceAuth) -> tuple[Secret, ...]:
         """The keys that are there. While rotating, one may be missing; without any, nothing could be verified."""
+        places = [("secrets_env", name, self.places.read_variable) for name in values.get("secrets_env", ())]
+        places += [("secrets_file", name, self.places.read_file) for name in values.get("secrets_file", ())]
+        if isinstance(auth, MessageSignatureAuth) and len(auth.key_ids) != len(places):
+            remedy = "Name each secret once, as the sender does: first those of secrets_env, then those of secrets_file"
+            self.problems.append(
+                table.problem(
+                    f"not one for each secret, of which there are {len(places)}", "auth", "key_ids", remedy=remedy
+                )
+            )
+            return ()
+        key_ids = auth.key_ids if isinstance(auth, MessageSignatureAuth) else [""] * len(places)
         secrets: list[Secret] = []
         missing: list[SettingsError] = []
-        for key, read in (("secrets_env", self.places.read_variable), ("secrets_file", self.places.read_file)):
-            for name in values.get(key, ()):
-                try:
-                    text = read(name)
-                except SecretUnusable as problem:
-                    missing.append(table.problem(problem.problem, key, remedy=problem.remedy))
-                    continue
-                try:
-                    secrets.append(decode_key(text, auth))
-                except SecretUnusable as problem:
-                    self.problems.append(table.problem(f"{name}: {problem.problem}", key, remedy=problem.remedy))
-        if not secrets:
+        for (key, name, read), key_id in zip(places, key_ids, strict=True):
+            try:
+                text = read(name)
+            except SecretUnusable as problem:
+                missing.append(table.problem(problem.problem, key, remedy=problem.remedy))
+                continue
+            try:
+                secrets.append(decode_key(text, auth, key_id=key_id))
+            except SecretUnusable as problem:
+                self.problems.append(table.problem(f"{name}: {problem.problem}", key, remedy=problem.remedy))
+        if not secrets and not isinstance(auth, NoAuth):
             no_name = table.problem(
                 "no secret",
                 "secrets_env",

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import Any
 
 from service.errors import SettingsError
-from service.settings.shapes import CANONICAL, EnvelopeFormat, HmacAuth, SourceAuth, StoreSettings
+from service.settings.schemas import SourceAuthSchema
+from service.settings.shapes import CANONICAL, EnvelopeFormat, ServiceSettings, StoreSettings
+from service.settings.source_auth import (
+    SOURCE_AUTHS,
+    CertificateForm,
+    ClientCertificateAuth,
+    MessageSignatureAuth,
+    NoAuth,
+    Pin,
+    SourceAuth,
+)
 from service.settings.source_map import SourceMap
 from service.settings.tables import Shown, Table
 
@@ -21,13 +32,20 @@ STORE_CREDENTIALS: Mapping[str, tuple[str, ...]] = {
 
 #: scheme → the keys of [auth] that mean something to it.
 SCHEME_KEYS: Mapping[str, tuple[str, ...]] = {
-    "standard-webhooks": ("tolerance_seconds",),
-    "hmac": ("header", "encoding", "prefix", "key_encoding", "delivery_id_header"),
+    scheme: tuple(each.name for each in fields(shape) if each.name in SourceAuthSchema().fields)
+    for scheme, shape in SOURCE_AUTHS.items()
 }
 
 
 #: Headers that prove who somebody is; never kept, so no map can read them.
-SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "webhook-signature"})
+SECRET_HEADERS = frozenset(
+    {
+        *("authorization", "proxy-authorization", "cookie", "x-api-key"),
+        *("webhook-signature", "svix-signature", "signature", "signature-input"),
+        *("x-adobe-digital-signature-1", "x-adobe-digital-signature-2", "x-adobe-commerce-webhook-signature"),
+        *("client-cert", "x-forwarded-client-cert"),
+    }
+)
 
 
 def store_rules(table: Table, values: Mapping[str, Any]) -> Iterator[SettingsError]:
@@ -61,11 +79,42 @@ def foreign_credentials(table: Table, auth: str) -> Iterator[SettingsError]:
 
 
 def foreign_scheme_keys(table: Table, scheme: str) -> Iterator[SettingsError]:
-    for other, keys in SCHEME_KEYS.items():
-        for key in keys:
-            if other != scheme and key not in SCHEME_KEYS[scheme] and table.is_set("auth", key):
-                remedy = f'Write scheme = "{other}" or delete it'
-                yield table.problem(f'not used by scheme = "{scheme}"', "auth", key, remedy=remedy)
+    for key in dict.fromkeys(key for keys in SCHEME_KEYS.values() for key in keys):
+        if key not in SCHEME_KEYS[scheme] and table.is_set("auth", key):
+            others = [f'"{other}"' for other, keys in SCHEME_KEYS.items() if key in keys]
+            remedy = f"Delete it, or write scheme = {' or '.join(others)}"
+            yield table.problem(f'not used by scheme = "{scheme}"', "auth", key, remedy=remedy)
+
+
+def scheme_rules(table: Table, values: Mapping[str, Any], service: ServiceSettings) -> Iterator[SettingsError]:
+    """What a scheme needs beside its own keys. Nobody gets a source that anybody may use by forgetting a line."""
+    written = values["auth"]
+    scheme = written["scheme"]
+    if scheme == NoAuth.scheme and not values["insecure"]:
+        remedy = "Choose a scheme; if anybody at all may send returns, write insecure = true above [auth]"
+        yield table.problem("nothing would prove who sends", "auth", "scheme", remedy=remedy)
+    if scheme != NoAuth.scheme and values["insecure"]:
+        remedy = 'Delete it; only scheme = "none" needs it'
+        yield table.problem(f'scheme = "{scheme}" is not insecure', "insecure", remedy=remedy)
+    if scheme == MessageSignatureAuth.scheme and not service.public_url:
+        remedy = 'Set public_url in service.toml to the address that senders use, as "https://hooks.example"'
+        yield table.problem("its signatures cover the address, and that is not known", "auth", "scheme", remedy=remedy)
+    if scheme == ClientCertificateAuth.scheme:
+        yield from _client_certificate_rules(table, written, service)
+
+
+def _client_certificate_rules(
+    table: Table, written: Mapping[str, Any], service: ServiceSettings
+) -> Iterator[SettingsError]:
+    if not service.trusted_proxies:
+        remedy = 'Set trusted_proxies in service.toml to the address of the proxy that ends TLS, as ["127.0.0.1"]'
+        yield table.problem("no proxy's word about certificates is taken", "auth", "scheme", remedy=remedy)
+    if written["certificate_form"] is CertificateForm.ENVOY and written["pin"] is Pin.PUBLIC_KEY:
+        remedy = 'Write pin = "certificate", or let the proxy send the certificate in another form'
+        yield table.problem("Envoy's Hash is that of the whole certificate", "auth", "pin", remedy=remedy)
+    if written["certificate_form"] is CertificateForm.NGINX and "header" not in written:
+        remedy = 'Name the header that nginx sets: header = "X-Client-Cert"'
+        yield table.problem("nginx has no header of its own for it", "auth", "header", remedy=remedy)
 
 
 def source_rules(table: Table, values: Mapping[str, Any]) -> Iterator[SettingsError]:
@@ -82,7 +131,7 @@ def source_rules(table: Table, values: Mapping[str, Any]) -> Iterator[SettingsEr
 
 
 def secret_headers(table: Table, source_map: SourceMap, auth: SourceAuth) -> Iterator[SettingsError]:
-    secret = SECRET_HEADERS | ({auth.header.lower()} if isinstance(auth, HmacAuth) else set())
+    secret = SECRET_HEADERS | {str(getattr(auth, "header", "")).lower()}
     for name in sorted(source_map.headers & secret):
         yield table.problem(
             f"the header {name} proves the sender and is never kept",

@@ -10,13 +10,25 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from ipaddress import ip_network
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service.core.policy import ShippingRule, ShippingRuleKind
-from service.settings.shapes import EnvelopeFormat, IPNetwork, KeyEncoding, Mode, SignatureEncoding
+from service.settings.shapes import EnvelopeFormat, Mode
+from service.settings.source_auth import (
+    SOURCE_AUTHS,
+    CertificateForm,
+    HashAlgorithm,
+    IPNetwork,
+    KeyEncoding,
+    Pin,
+    SignatureAlgorithm,
+    SignatureEncoding,
+    SignedForm,
+)
 from service.settings.source_map import ROWS, RowKind
 from service.settings.urls import normalised_base_url
 
@@ -27,7 +39,6 @@ HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 #: Twelve digits before the point and four behind are what Magento's columns hold.
 _MONEY = re.compile(r"\d{1,12}(?:\.\d{1,4})?", re.ASCII)
 
-AUTH_SCHEMES = ("standard-webhooks", "hmac")
 STORE_AUTHS = ("bearer", "admin", "oauth1")
 
 
@@ -180,6 +191,10 @@ def _one_of(*words: str) -> fields.String:
     )
 
 
+def _member(words: type[StrEnum]) -> fields.Enum[StrEnum]:
+    return fields.Enum(words, by_value=True, metadata={"expects": " or ".join(f'"{word}"' for word in words)})
+
+
 def _text(expects: str, pattern: str = r"[^\x00-\x1f\x7f]+", *, required: bool = False) -> fields.String:
     return fields.String(
         required=required,
@@ -289,14 +304,22 @@ class StoreSchema(_Strict):
 
 
 class SourceAuthSchema(_Strict):
-    scheme = _one_of(*AUTH_SCHEMES)
+    scheme = _one_of(*SOURCE_AUTHS)
     # A quarter of an hour is the most that a badly set clock explains; more would only help a replay.
     tolerance_seconds = _whole(1, 900, "seconds")
     header = _text("a header's name", HEADER_NAME)
-    encoding = _one_of(*SignatureEncoding)
+    algorithm = _member(HashAlgorithm)
+    encoding = _member(SignatureEncoding)
     prefix = _text('printable ASCII, as "sha256="', r"[\x21-\x7e]*")
-    key_encoding = _one_of(*KeyEncoding)
+    key_encoding = _member(KeyEncoding)
+    signed_form = _member(SignedForm)
     delivery_id_header = _text("a header's name", HEADER_NAME)
+    recipient_client_id = _text("a client id", r"[\x21-\x7e]+")
+    key_ids = _texts("names of keys", r"[\x20-\x7e]+", at_least=1)
+    signature_algorithm = _member(SignatureAlgorithm)
+    components = _texts('header names in lower case, as "content-type"', r"[a-z0-9!#$%&'*+.^_`|~-]+")
+    certificate_form = _member(CertificateForm)
+    pin = _member(Pin)
 
 
 class SourcePolicySchema(_Strict):
@@ -352,6 +375,8 @@ class SourceSchema(_Strict):
     mode = _one_of(*Mode)
     secrets_env = _texts("names of environment variables", ENVIRONMENT_VARIABLE)
     secrets_file = _texts("paths of files, absolute or from the configuration directory")
+    insecure = _flag()
+    handshake_origins = _texts('origins, as "eventgrid.azure.net", or "*"', r"[A-Za-z0-9.:*-]+")
     max_body_bytes = _whole(1024, 67_108_864, "bytes")
     success_status = _whole(200, 299)
     success_body = JsonTextField(metadata={"expects": "JSON text"})

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from service.settings.shapes import HmacAuth, KeyEncoding, Secret, SourceAuth, StandardWebhooksAuth
-
-#: What Standard Webhooks asks of a symmetric key: standard-webhooks/spec/standard-webhooks.md, "Signature scheme".
-STANDARD_WEBHOOKS_KEY_BYTES = range(24, 65)
-STANDARD_WEBHOOKS_PREFIX = "whsec_"
 
 #: Names a literal secret might be written under, and what to write instead.
 LITERAL_SECRETS: Mapping[str, str] = {
@@ -76,37 +68,3 @@ class SecretPlaces:
         if not value:
             raise SecretUnusable("the file is empty", f"Put the secret into {name}")
         return value
-
-
-def decode_key(text: str, auth: SourceAuth) -> Secret:
-    """The key's bytes as the scheme uses them; SecretUnusable when `text` is not such a key."""
-    match auth:
-        case StandardWebhooksAuth():
-            return _standard_webhooks_key(text)
-        case HmacAuth(key_encoding=KeyEncoding.UTF8):
-            return Secret(text)
-        case HmacAuth(key_encoding=KeyEncoding.BASE64):
-            return Secret(_base64(text, "Check auth.key_encoding"))
-        case HmacAuth():
-            try:
-                return Secret(bytes.fromhex(text))
-            except ValueError as error:
-                raise SecretUnusable("the secret is not hexadecimal", "Check auth.key_encoding") from error
-
-
-def _standard_webhooks_key(text: str) -> Secret:
-    remedy = 'Copy it whole, as "whsec_…"; for a sender with plain-text secrets use auth.scheme = "hmac"'
-    key = _base64(text.removeprefix(STANDARD_WEBHOOKS_PREFIX), remedy)
-    if len(key) not in STANDARD_WEBHOOKS_KEY_BYTES:
-        raise SecretUnusable(
-            f"the secret has {len(key)} bytes, Standard Webhooks wants 24 to 64",
-            "Make one with: echo whsec_$(openssl rand -base64 32)",
-        )
-    return Secret(key)
-
-
-def _base64(text: str, remedy: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise SecretUnusable("the secret is not base64", remedy) from error

@@ -10,18 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
-from typing import ClassVar
 
 from service.core.policy import SourcePolicy, StorePolicy
+from service.settings.source_auth import IPNetwork, SourceAuth
 from service.settings.source_map import SourceMap
 
 #: The kind of source whose bodies need no map.
 CANONICAL = "canonical"
 #: The kind whose map is all its own; every other kind is a preset.
 GENERIC = "generic"
-
-IPNetwork = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,6 +110,8 @@ class SourceSettings:
     #: Keys as the signature scheme uses them (decoded); the first signs, each verifies.
     secrets: tuple[Secret, ...]
     auth: SourceAuth
+    #: Origins that may ask, by OPTIONS, whether their deliveries are wanted (CloudEvents webhooks).
+    handshake_origins: tuple[str, ...] = ()
     policy: SourcePolicy
     #: How its bodies become canonical events; None: they are.
     map: SourceMap | None = None
@@ -137,10 +136,12 @@ class Caps:
 class Secret:
     """A value that must not be seen: its repr and str say its size, comparing takes constant time."""
 
-    __slots__ = ("_content",)
+    __slots__ = ("_content", "key_id")
 
-    def __init__(self, content: str | bytes) -> None:
+    def __init__(self, content: str | bytes, *, key_id: str = "") -> None:
         self._content = content.encode() if isinstance(content, str) else content
+        #: What a sender calls it, where it says which of its keys it used.
+        self.key_id = key_id
 
     def reveal(self) -> str:
         return self._content.decode()
@@ -152,10 +153,28 @@ class Secret:
         return f"(set, {len(self._content)} bytes)"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._content, other._content)
+        return type(other) is type(self) and hmac.compare_digest(self._content, other._content)
 
     def __hash__(self) -> int:
         return hash(self._content)
+
+
+class PublicKey(Secret):
+    """What a signature is checked with, and cannot be made with: Ed25519's 32 bytes, or an RSA key in DER."""
+
+    __slots__ = ()
+
+
+class PrivateKey(Secret):
+    """What a signature is made with, and so checked with too: Ed25519's seed, or an RSA key in DER."""
+
+    __slots__ = ()
+
+
+class Fingerprint(Secret):
+    """The SHA-256 of what a sender shows: it proves the thing, and is not the thing."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,41 +203,3 @@ class OAuth1Auth:
 
 
 StoreAuth = BearerAuth | AdminAuth | OAuth1Auth
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StandardWebhooksAuth:
-    """Standard Webhooks v1; `svix-*` header names are aliases."""
-
-    scheme: ClassVar[str] = "standard-webhooks"
-    tolerance_seconds: int = 300
-
-
-class SignatureEncoding(StrEnum):
-    HEX = "hex"
-    BASE64 = "base64"
-
-
-class KeyEncoding(StrEnum):
-    """How a secret's text becomes the key's bytes."""
-
-    UTF8 = "utf8"
-    BASE64 = "base64"
-    HEX = "hex"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HmacAuth:
-    """HMAC-SHA256 of the raw body in one header, as Loop, AfterShip, ShipHero and GitHub send it."""
-
-    scheme: ClassVar[str] = "hmac"
-    header: str
-    encoding: SignatureEncoding = SignatureEncoding.HEX
-    #: What stands before the signature: "sha256=".
-    prefix: str = ""
-    key_encoding: KeyEncoding = KeyEncoding.UTF8
-    #: A header that tells deliveries apart. It is not signed, so it never stands alone.
-    delivery_id_header: str | None = None
-
-
-SourceAuth = StandardWebhooksAuth | HmacAuth

@@ -11,8 +11,36 @@ from datetime import datetime
 from typing import Any
 
 from service.core.returns import Ignored, ReturnEvent
-from service.settings import CANONICAL, GENERIC, HmacAuth, SourceSettings, StandardWebhooksAuth
-from service.sources.auth import hmac_sha256, standard_webhooks
+from service.settings import (
+    CANONICAL,
+    GENERIC,
+    AdobeCommerceAuth,
+    AdobeEventsAuth,
+    ApiKeyAuth,
+    BasicAuth,
+    ClientCertificateAuth,
+    HmacAuth,
+    MessageSignatureAuth,
+    NoAuth,
+    Secret,
+    SourceSettings,
+    StandardWebhooksAuth,
+    TimestampedHmacAuth,
+    TokenAuth,
+)
+from service.sources.auth import (
+    adobe_commerce,
+    adobe_events,
+    api_key,
+    basic,
+    bearer,
+    client_certificate,
+    message_signature,
+    nothing,
+    plain_hmac,
+    standard_webhooks,
+    timestamped_hmac,
+)
 from service.sources.base import AuthScheme, Headers, Incoming, Kind, Limits, Verified
 from service.sources.envelopes import keep, open_envelope
 from service.sources.kinds import canonical, mapped
@@ -21,11 +49,29 @@ __all__ = ["AUTH_SCHEMES", "KINDS", "Headers", "Incoming", "Limits", "Verified",
 
 # Typed one by one, so that mypy holds each module to the protocol with its own settings.
 _STANDARD_WEBHOOKS: AuthScheme[StandardWebhooksAuth] = standard_webhooks
-_HMAC: AuthScheme[HmacAuth] = hmac_sha256
+_HMAC: AuthScheme[HmacAuth] = plain_hmac
+_TIMESTAMPED_HMAC: AuthScheme[TimestampedHmacAuth] = timestamped_hmac
+_BEARER: AuthScheme[TokenAuth] = bearer
+_API_KEY: AuthScheme[ApiKeyAuth] = api_key
+_BASIC: AuthScheme[BasicAuth] = basic
+_ADOBE_EVENTS: AuthScheme[AdobeEventsAuth] = adobe_events
+_ADOBE_COMMERCE: AuthScheme[AdobeCommerceAuth] = adobe_commerce
+_MESSAGE_SIGNATURE: AuthScheme[MessageSignatureAuth] = message_signature
+_CLIENT_CERTIFICATE: AuthScheme[ClientCertificateAuth] = client_certificate
+_NOTHING: AuthScheme[NoAuth] = nothing
 
 AUTH_SCHEMES: Mapping[str, AuthScheme[Any]] = {
     StandardWebhooksAuth.scheme: _STANDARD_WEBHOOKS,
     HmacAuth.scheme: _HMAC,
+    TimestampedHmacAuth.scheme: _TIMESTAMPED_HMAC,
+    TokenAuth.scheme: _BEARER,
+    ApiKeyAuth.scheme: _API_KEY,
+    BasicAuth.scheme: _BASIC,
+    AdobeEventsAuth.scheme: _ADOBE_EVENTS,
+    AdobeCommerceAuth.scheme: _ADOBE_COMMERCE,
+    MessageSignatureAuth.scheme: _MESSAGE_SIGNATURE,
+    ClientCertificateAuth.scheme: _CLIENT_CERTIFICATE,
+    NoAuth.scheme: _NOTHING,
 }
 
 #: A kind that is not here is a preset: a map.
@@ -43,6 +89,14 @@ def parse(source: SourceSettings, raw: bytes, headers: Headers, limits: Limits) 
     return kind.read(source, open_envelope(source, raw, headers, limits), limits)
 
 
-def sign(source: SourceSettings, raw: bytes, now: datetime, delivery_id: str) -> list[tuple[str, str]]:
-    """The headers that make `raw` a delivery of this source, signed with its current secret."""
-    return AUTH_SCHEMES[source.auth.scheme].sign(source.auth, source.secrets[0], raw, now, delivery_id)
+def sign(
+    source: SourceSettings, raw: bytes, now: datetime, delivery_id: str, *, url: str = "", headers: Headers = ()
+) -> list[tuple[str, str]]:
+    """The headers that make `raw` a delivery of this source, signed with its current secret.
+
+    `url` and `headers` are what else will be sent, for schemes that sign those. BadRequest where the source knows too
+    little to sign: half of a key pair, or a hash.
+    """
+    unsigned = Incoming(raw=raw, headers=headers, url=url)
+    secret = source.secrets[0] if source.secrets else Secret("")
+    return AUTH_SCHEMES[source.auth.scheme].sign(source.auth, secret, unsigned, now, delivery_id)

@@ -67,9 +67,9 @@ class AuthScheme(Protocol[Auth_contra]):
         ...
 
     def sign(
-        self, auth: Auth_contra, secret: Secret, raw: bytes, now: datetime, delivery_id: str
+        self, auth: Auth_contra, secret: Secret, unsigned: Incoming, now: datetime, delivery_id: str
     ) -> list[tuple[str, str]]:
-        """The headers such a sender would send."""
+        """The headers that such a sender would add; BadRequest where what is known here cannot make them."""
         ...
 
 
@@ -92,7 +92,7 @@ class Kind(Protocol):
         ...
 
 
-def read_header(headers: Headers, name: str) -> str | None:
+def read_header(headers: Headers, name: str, *, max_length: int = MAX_HEADER_LENGTH) -> str | None:
     """The header's value, None when absent; Unauthentic when it is empty, doubled, overlong or not printable ASCII."""
     wanted = name.lower()
     values = [value for key, value in headers if key.lower() == wanted]
@@ -101,7 +101,7 @@ def read_header(headers: Headers, name: str) -> str | None:
     if len(values) > 1:
         raise Unauthentic(f"header {name} was sent {len(values)} times", header=name)
     value = values[0]
-    if not value or len(value) > MAX_HEADER_LENGTH or not value.isascii() or not value.isprintable():
+    if not value or len(value) > max_length or not value.isascii() or not value.isprintable():
         raise Unauthentic(f"header {name} is empty, overlong or not printable ASCII", header=name)
     return value
 

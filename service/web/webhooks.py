@@ -1,5 +1,7 @@
 """The door for deliveries: bytes in, a durable row, and only then an answer that lets the sender forget them.
 
+GET and OPTIONS are how some senders ask beforehand whether they are welcome.
+
 Answers: 202 stored · 200 known already · 401 not authentic · 404 no such source · 413 too large · 415 encoded ·
 503 with Retry-After when it could not be stored. A body's sense is the worker's affair: what is authentic is kept.
 A source may answer every stored delivery, known or new, in the one way its sender understands (success_status, _body).
@@ -8,12 +10,14 @@ A source may answer every stored delivery, known or new, in the one way its send
 from __future__ import annotations
 
 import json
+import re
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
-from service.errors import TooLarge, UnknownSource
+from service.errors import BadRequest, TooLarge, UnknownSource
 from service.flow.receive import receive, refuse
-from service.settings import SourceSettings
+from service.settings import AdobeEventsAuth, SourceSettings
 from service.sources import Incoming
 from service.store import Received, format_id
 from service.web.context import current_runtime
@@ -25,8 +29,45 @@ blueprint = Blueprint("webhooks", __name__)
 #: Refusals are counted by source for good; names that anybody can make up are counted as one.
 UNKNOWN = "(unknown)"
 
+#: Adobe's are UUIDs. Nothing else is sent back, so that nothing can be made of it.
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_ORIGIN = re.compile(r"[a-z0-9.:-]{1,255}")
+
 _DEFAULT_STATUS = 202
 _WITHOUT_BODY = (204, 205)
+
+
+@blueprint.get("/webhooks/<source_name>")
+def echo_challenge(source_name: str) -> Response:
+    """Adobe asks whether the address is ours before it sends: the word comes back as it was.
+
+    Source: developer.adobe.com/events/docs/guides/#the-challenge-request. Its other way, a posted `validationUrl` to be
+    opened, is never taken: nothing that a request names is fetched.
+    """
+    source = current_runtime().settings.sources.get(source_name)
+    challenge = request.args.get("challenge", "")
+    if request.method == "HEAD" or not isinstance(source and source.auth, AdobeEventsAuth):
+        raise MethodNotAllowed(["POST"])
+    if not _CHALLENGE.fullmatch(challenge):
+        raise BadRequest("a challenge is a word of letters, digits, - and _; nothing was sent that is one")
+    return Response(challenge, content_type="text/plain")
+
+
+@blueprint.route("/webhooks/<source_name>", methods=["OPTIONS"])
+def shake_hands(source_name: str) -> Response:
+    """Whether deliveries are wanted, for an origin that the operator named. Proves nothing: each one is still verified.
+
+    Source: github.com/cloudevents/spec, http-webhook.md §4.
+    """
+    source = current_runtime().settings.sources.get(source_name)
+    origin = request.headers.get("WebHook-Request-Origin", "").strip().lower()
+    wanted = () if source is None else source.handshake_origins
+    if not _ORIGIN.fullmatch(origin) or not {"*", origin} & {each.lower() for each in wanted}:
+        raise MethodNotAllowed(["POST"])
+    answer = {"Allow": "POST", "WebHook-Allowed-Origin": origin}
+    if "WebHook-Request-Rate" in request.headers:
+        answer["WebHook-Allowed-Rate"] = "*"
+    return Response("", status=200, headers=answer)
 
 
 @blueprint.post("/webhooks/<source_name>")

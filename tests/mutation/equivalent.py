@@ -28,7 +28,9 @@ EQUIVALENT: dict[str, str] = {
     "service/flow/reconcile.py:resolve_unknown: looked_at < row.settle_at → looked_at <= row.settle_at": _MOMENT,
     "service/core/marker.py:comment_for: 'ascii' → 'ascii?'": "Python drops the mark from a codec's name",
     "service/core/marker.py:stem_of: ':' → ':?'": "a JSON list has no colon",
-    "service/sources/auth/standard_webhooks.py:(module): '[0-9]{1,12}' → '[0-9]{1,12}?'": "fullmatch takes all of it",
+    "service/sources/auth/proofs.py:(module): '0|[1-9][0-9]{0,11}' → '0|[1-9][0-9]{0,11}?'": (
+        "fullmatch takes all of it"
+    ),
     "service/sources/base.py:(module): True → False": _TYPE,
     "service/sources/base.py:(module): 'Auth_contra' → 'Auth_contra?'": _TYPE,
 }

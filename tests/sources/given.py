@@ -37,14 +37,6 @@ STANDARD_WEBHOOKS = StandardWebhooksAuth()
 HMAC_HEX = HmacAuth(header="X-Hub-Signature-256", prefix="sha256=")
 HMAC_BASE64 = HmacAuth(header="X-Loop-Signature", encoding=SignatureEncoding.BASE64)
 
-#: Every scheme, for the contract that all of them keep.
-SCHEMES: dict[str, SourceAuth] = {
-    "standard-webhooks": STANDARD_WEBHOOKS,
-    "hmac hex": HMAC_HEX,
-    "hmac base64": HMAC_BASE64,
-    "hmac with delivery id": HmacAuth(header="X-Signature", delivery_id_header="X-Delivery-Id"),
-}
-
 
 def a_source(
     auth: SourceAuth = STANDARD_WEBHOOKS,

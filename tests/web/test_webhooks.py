@@ -255,11 +255,19 @@ def test_a_doubled_header_that_is_kept_apart_is_counted_as_doubled(client, store
     assert store.refusals.recent()[0].reason == "header webhook-signature was sent 2 times"
 
 
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "options", "head"])
-def test_only_posts_are_taken(client, method):
-    answer = getattr(client, method)("/webhooks/warehouse")
+@pytest.mark.parametrize("method", ["get", "options", "head"])
+@pytest.mark.parametrize("source", ["warehouse", "nobody"])
+def test_only_posts_are_taken(client, method, source):
+    answer = getattr(client, method)(
+        f"/webhooks/{source}?challenge=abc", headers={"WebHook-Request-Origin": "a.example"}
+    )
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_no_other_method_is_known(client, method):
+    assert getattr(client, method)("/webhooks/warehouse").status_code == 405
 
 
 @pytest.mark.parametrize("path", ["/webhooks/warehouse/", "//webhooks/warehouse", "/webhooks//warehouse"])

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from service.errors import Unauthentic
-from service.settings import HmacAuth, SignatureEncoding
+from service.settings import HashAlgorithm, HmacAuth, SignatureEncoding, SignedForm
 from service.sources import sign
 from tests.sources.given import BODY, HMAC_HEX, NOW, a_source, verify
 
@@ -81,3 +81,50 @@ def test_an_id_that_is_none_is_refused(delivery_id):
 
     with pytest.raises(Unauthentic):
         verify(a_source(WITH_ID), BODY, headers, NOW)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "signature"),
+    [
+        (HashAlgorithm.SHA1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+        (
+            HashAlgorithm.SHA512,
+            (
+                "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+                "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737"
+            ),
+        ),
+    ],
+)
+def test_the_other_hashes_are_those_of_rfc_2202_and_4231(algorithm, signature):
+    """The second case of both: key "Jefe", data "what do ya want for nothing?"."""
+    auth = HmacAuth(header="X-Signature", algorithm=algorithm)
+
+    assert verify(a_source(auth, (b"Jefe",)), b"what do ya want for nothing?", [("X-Signature", signature)], NOW)
+
+
+PHP = HmacAuth(header="X-Signature", signed_form=SignedForm.PHP_JSON)
+SIGNED = rb'{"url":"https:\/\/shop.example\/r","note":"a\\\/b"}'
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        SIGNED,
+        rb'{"url":"https://shop.example/r","note":"a\\/b"}',
+        b'{"url":"https://shop.example/r",\r\n"note":"a\\\\/b"}\n',
+    ],
+    ids=["as signed", "slashes bare", "with line breaks"],
+)
+def test_json_that_a_proxy_wrote_anew_is_verified_as_php_wrote_it(sent):
+    headers = sign(a_source(PHP), SIGNED, NOW, "1")
+
+    assert verify(a_source(PHP), sent, headers, NOW).delivery_key == hashlib.sha256(SIGNED).hexdigest()
+
+
+def test_by_default_only_the_bytes_that_were_sent_count():
+    raw = HmacAuth(header="X-Signature")
+    headers = sign(a_source(raw), SIGNED, NOW, "1")
+
+    with pytest.raises(Unauthentic):
+        verify(a_source(raw), SIGNED.replace(rb"\/", b"/"), headers, NOW)
