@@ -93,7 +93,7 @@ def _carry_event(runtime: Runtime, claim: Claim, source: SourceSettings, event: 
 
 
 def _asks_for_nothing(runtime: Runtime, case: ReturnCase) -> bool:
-    """A snapshot of goods that are all still to come, of a return that never had a refund: no need to read its order."""
+    """A snapshot of goods that are all still to come, of a return without refunds: its order need not be read."""
     event = case.event
     is_quiet = not (event.already_refunded or event.discrepancies or event.doubts or event.unsupported)
     says_none = is_quiet and not any(line.quantity > 0 for line in event.lines)
