@@ -182,7 +182,7 @@ def auth_reference() -> str:
             "One of these is a source's `auth.scheme`; [auth.md](auth.md) shows each whole. Where the body is not",
             "signed, TLS alone keeps it whole; where the time is not signed, a copy is a known delivery for ever.",
             "",
-            *_markdown_table(
+            *markdown_table(
                 ("scheme", "is", "signs the body", "signs the time", "settings; **needed**"),
                 map(_scheme_row, SOURCE_AUTHS.values()),
             ),
