@@ -11,14 +11,16 @@ from typing import BinaryIO
 
 import click
 
+from service.commands.captured import read_headers
 from service.commands.event_files import EventFile, FileEvent
-from service.commands.invocation import Invocation, actor_of, actor_option, json_option
+from service.commands.invocation import Invocation, actor_of, actor_option, header_option, json_option
 from service.commands.shown import say, say_json, table
 from service.errors import BadRequest
 from service.flow.bulk import MOST_AT_ONCE, Brought, take_in
 from service.flow.reread import Reading, reread
 from service.runtime import Runtime
-from service.settings import SourceSettings
+from service.settings import CANONICAL, SourceSettings
+from service.sources import Headers
 
 #: So many refused lines are told of; a file of refused ones has all.
 _MOST_TOLD = 20
@@ -54,6 +56,7 @@ class _Report:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A new file for refused lines, each with its reason above it; mend it and import it.",
 )
+@header_option
 @actor_option
 @json_option
 @click.pass_obj
@@ -65,6 +68,7 @@ def import_command(
     dry_run: bool,
     strict: bool,
     rejects: Path | None,
+    header_texts: tuple[str, ...],
     actor: str | None,
     as_json: bool,
 ) -> None:
@@ -79,9 +83,21 @@ def import_command(
         raise BadRequest(f"{rejects} is there already; name a new file for refused lines")
     with invocation.open_runtime() as runtime:
         source = runtime.source(source_name)
-        default_type = next(iter(source.policy.refund_on), _DEFAULT_TYPE)
-        events = EventFile(stream=file, max_bytes=source.max_body_bytes, default_type=default_type)
-        run = _Run(runtime=runtime, source=source, file=events, dry_run=dry_run, strict=strict, rejects=rejects)
+        events = EventFile(
+            stream=file,
+            max_bytes=source.max_body_bytes,
+            default_type=next(iter(source.policy.refund_on), _DEFAULT_TYPE),
+            is_canonical=source.kind == CANONICAL,
+        )
+        run = _Run(
+            runtime=runtime,
+            source=source,
+            file=events,
+            headers=read_headers(header_texts),
+            dry_run=dry_run,
+            strict=strict,
+            rejects=rejects,
+        )
         run.go()
         report = run.report
         if not dry_run:
@@ -105,6 +121,7 @@ class _Run:
     runtime: Runtime
     source: SourceSettings
     file: EventFile
+    headers: Headers
     dry_run: bool
     strict: bool
     rejects: Path | None
@@ -132,13 +149,14 @@ class _Run:
 
     def _take(self, event: FileEvent, body: bytes) -> FileEvent | None:
         """The event's turn; itself, with the reason, when it cannot be read."""
-        said = reread(self.runtime.settings, self.source.name, body, ())
+        said = reread(self.runtime.settings, self.source.name, body, self.headers)
         if said.reading is Reading.UNREADABLE:
             return FileEvent(line=event.line, raw=event.raw, refused=said.reason)
         if said.reading is Reading.IGNORED:
             self.report.ignored += 1
             self.report.ignored_because = said.reason
-        self._waiting.append(Brought(body=body, origin=f"{_name(self.file.stream)} line {event.line}"))
+        origin = f"{_name(self.file.stream)} line {event.line}"
+        self._waiting.append(Brought(body=body, origin=origin, headers=self.headers))
         if len(self._waiting) == MOST_AT_ONCE:
             self._store()
         return None

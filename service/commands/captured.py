@@ -7,9 +7,11 @@ very bytes. Requests that were recorded elsewhere have that form already. A file
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.errors import BadRequest
+from service.sources.envelopes import QUERY
 from service.store import Delivery
 
 _REQUEST_LINE = re.compile(rb"(?:POST|PUT) (\S+)(?: HTTP/[0-9.]+)?\r?\n")
@@ -21,16 +23,19 @@ _WEBHOOK = re.compile(r".*/webhooks/([^/?#]+)")
 class Captured:
     #: By the address that it was posted to; None: the file does not say.
     source: str | None
-    #: Doubles included; none for a body alone.
+    #: Doubles included; none for a body alone. The address's query stands among them, as with a stored delivery.
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
 
 def as_file(delivery: Delivery) -> bytes:
     """A stored delivery as a file: its bytes, and the headers that were kept of it (never a signature)."""
+    headers = dict(delivery.headers)
+    query = headers.pop(QUERY, "")
+    address = f"/webhooks/{delivery.source}{'?' if query else ''}{query}"
     head = [
-        f"POST /webhooks/{delivery.source} HTTP/1.1",
-        *(f"{name}: {value}" for name, value in delivery.headers.items()),
+        f"POST {address} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in headers.items()),
     ]
     return "\r\n".join([*head, "", ""]).encode() + delivery.body
 
@@ -43,10 +48,12 @@ def read_captured(content: bytes, file: str) -> Captured:
     head, gap, body = _split(content[first.end() :])
     if not gap:
         raise BadRequest(f"{file} begins as an HTTP request and has no empty line between headers and body")
-    posted_to = _WEBHOOK.fullmatch(first[1].decode("ascii", "replace").partition("?")[0])
+    address, _, query = first[1].decode("ascii", "replace").partition("?")
+    posted_to = _WEBHOOK.fullmatch(address)
+    headers = tuple(_header(line, file) for line in head.decode("utf-8", "replace").splitlines())
     return Captured(
         source=None if posted_to is None else posted_to[1],
-        headers=tuple(_header(line, file) for line in head.decode("utf-8", "replace").splitlines()),
+        headers=(*headers, (QUERY, query)) if query else headers,
         body=body,
     )
 
@@ -57,8 +64,13 @@ def _split(content: bytes) -> tuple[bytes, bytes, bytes]:
     return (content, b"", b"") if gap is None else (content[: gap.start()], gap[0], content[gap.end() :])
 
 
-def _header(line: str, file: str) -> tuple[str, str]:
+def read_headers(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """What --header was given; BadRequest for one that is none."""
+    return tuple(_header(text, "--header") for text in texts)
+
+
+def _header(line: str, where: str) -> tuple[str, str]:
     header = _HEADER.fullmatch(line)
     if header is None:
-        raise BadRequest(f"{file}: {line[:60]!r} is no header; write it as NAME: VALUE")
+        raise BadRequest(f"{where}: {line[:60]!r} is no header; write it as NAME: VALUE")
     return header[1], header[2]

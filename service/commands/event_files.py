@@ -57,6 +57,8 @@ class EventFile:
     max_bytes: int
     #: What the rows of a CSV file mean where they do not say.
     default_type: str
+    #: What CSV rows become. A source that reads bodies of another kind takes JSON lines alone.
+    is_canonical: bool = True
     bytes_read: int = 0
     header: bytes = b""
     ignored_columns: tuple[str, ...] = ()
@@ -89,6 +91,11 @@ class EventFile:
                 yield _Line(number=number, raw=raw, is_too_long=is_too_long)
 
     def _csv_events(self, first: _Line, lines: Iterator[_Line]) -> Iterator[FileEvent]:
+        if not self.is_canonical:
+            raise BadRequest(
+                "CSV rows become canonical events, and this source reads another kind: give it JSON lines, or "
+                'import for a source with kind = "canonical" and the same namespace'
+            )
         self.header = first.raw.rstrip(b"\r\n") + b"\n"
         separator, columns = self._read_header(_decoded(first))
         seen = _Seen()

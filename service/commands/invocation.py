@@ -53,6 +53,11 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="The same as JSON, for scripts.")(command)
 
 
+def header_option(command: _Command) -> _Command:
+    text = "A header that the sender would send with it, as a topic; may be said more than once."
+    return click.option("--header", "header_texts", metavar="NAME:VALUE", multiple=True, help=text)(command)
+
+
 def actor_option(command: _Command) -> _Command:
     text = "Who does this, for the journal; default: the user who is logged in."
     return click.option("--actor", metavar="NAME", help=text)(command)

@@ -21,12 +21,14 @@ from typing import IO
 
 import click
 
-from service.commands.invocation import Invocation, json_option
+from service.commands.captured import read_headers
+from service.commands.invocation import Invocation, header_option, json_option
 from service.commands.shown import moment, readable, say, say_json
 from service.errors import BadRequest, NotFound, RefundryError, StoreUnavailable
 from service.flow.bulk import MOST_AT_ONCE, Brought, take_in
 from service.runtime import Runtime
 from service.settings import SourceSettings
+from service.sources import Headers
 from service.store import format_id
 from service.store.content import plain
 from service.store.engine import file_turn, is_sqlite, read_url
@@ -72,6 +74,7 @@ class _Result:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the cursor is kept; default: beside the database file.",
 )
+@header_option
 @json_option
 @click.pass_obj
 def poll_command(
@@ -83,6 +86,7 @@ def poll_command(
     timeout: int,
     begin: str | None,
     cursor_file: Path | None,
+    header_texts: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Ask a sender that posts nothing.
@@ -94,7 +98,14 @@ def poll_command(
     with invocation.open_runtime() as runtime:
         source = runtime.source(source_name)
         file = cursor_file or _file_beside(runtime, source)
-        poll = _Poll(runtime=runtime, source=source, command=command, file=file, environ=invocation.environ)
+        poll = _Poll(
+            runtime=runtime,
+            source=source,
+            command=command,
+            headers=read_headers(header_texts),
+            file=file,
+            environ=invocation.environ,
+        )
         with _alone(file, source.name):
             _check_not_ahead(runtime, source, file, begin)
             while True:
@@ -118,6 +129,7 @@ class _Poll:
     runtime: Runtime
     source: SourceSettings
     command: Sequence[str]
+    headers: Headers
     file: Path
     environ: Mapping[str, str]
     _result: _Result = field(default_factory=_Result)
@@ -150,7 +162,8 @@ class _Poll:
     def _take(self, number: int, line: bytes) -> None:
         body = _object(number, line)
         if set(body) != {"cursor"}:
-            self._waiting.append(Brought(body=line, origin=f"{Path(self.command[0]).name} line {number}"))
+            origin = f"{Path(self.command[0]).name} line {number}"
+            self._waiting.append(Brought(body=line, origin=origin, headers=self.headers))
             if len(self._waiting) == MOST_AT_ONCE:
                 self._store()
             return

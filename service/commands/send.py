@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from secrets import token_hex
 from typing import BinaryIO
+from urllib.parse import urlencode, urlsplit
 
 import click
 
-from service.commands.captured import read_captured
+from service.commands.captured import read_captured, read_headers
 from service.commands.deliver import post, webhook_url, with_event_id
-from service.commands.invocation import Invocation, json_option
+from service.commands.invocation import Invocation, header_option, json_option
 from service.commands.shown import say, say_json
 from service.errors import BadRequest
-from service.settings import Settings, SourceSettings
+from service.settings import CANONICAL, EnvelopeFormat, Settings, SourceSettings
 from service.sources import sign
+from service.sources.envelopes import QUERY
+
+_CONTENT_TYPES = {
+    EnvelopeFormat.JSON: "application/json",
+    EnvelopeFormat.FORM: "application/x-www-form-urlencoded",
+    EnvelopeFormat.CLOUDEVENTS: "application/cloudevents+json",
+}
 
 #: Of a captured request: what belongs to that one connection.
 _OF_THE_CONNECTION = ("host", "content-length", "connection", "transfer-encoding", "accept-encoding", "user-agent")
@@ -26,9 +35,9 @@ _OF_THE_CONNECTION = ("host", "content-length", "connection", "transfer-encoding
 @click.option("--to", "to", metavar="URL", help="The service's address; default: host and port of the settings.")
 @click.option("--event-id", metavar="ID", help="The canonical event's id in the body; default: a new one.")
 @click.option("--delivery-id", metavar="ID", help="The delivery's id; default: a new one.")
-@click.option("--header", "more_headers", metavar="NAME:VALUE", multiple=True, help="One more header, as a topic.")
 @click.option("--as-is", is_flag=True, help="Send the file's very bytes, with the event id that it has.")
 @click.option("--times", default=1, show_default=True, type=click.IntRange(1, 100), help="Deliver it so often.")
+@header_option
 @json_option
 @click.pass_obj
 def send_command(
@@ -39,7 +48,7 @@ def send_command(
     to: str | None,
     event_id: str | None,
     delivery_id: str | None,
-    more_headers: tuple[str, ...],
+    header_texts: tuple[str, ...],
     as_is: bool,
     times: int,
     as_json: bool,
@@ -51,19 +60,26 @@ def send_command(
     """
     settings = invocation.read_settings()
     source = _source(settings, source_name)
-    if event_id and (as_is or source.kind != "canonical"):
+    if event_id and (as_is or source.kind != CANONICAL):
         raise click.UsageError("--event-id is for canonical events, and not together with --as-is")
     captured = read_captured(file.read(), file.name)
-    url = webhook_url(to or f"http://{settings.service.host}:{settings.service.port}", source_name)
-    raw = captured.body
-    if source.kind == "canonical" and not as_is:
+    raw = _as_sent(source, captured.body)
+    if source.kind == CANONICAL and source.envelope is EnvelopeFormat.JSON and not as_is:
         raw = with_event_id(raw, event_id or f"evt_{token_hex(8)}")
+    url = webhook_url(to or f"http://{settings.service.host}:{settings.service.port}", source_name)
+    if (query := dict(captured.headers).get(QUERY)) and not urlsplit(url).query:
+        url = f"{url}?{query}"
     delivery = delivery_id or f"msg_{token_hex(8)}"
-    sent_along = [each for each in captured.headers if each[0].lower() not in _OF_THE_CONNECTION]
-    given = _headers(more_headers)
-    sent = [
-        post(url, raw, [*sent_along, *sign(source, raw, invocation.clock(), delivery), *given]) for _ in range(times)
-    ]
+    along = [("Content-Type", _CONTENT_TYPES[source.envelope]), *_along(captured.headers)]
+    given = read_headers(header_texts)
+
+    def headers() -> list[tuple[str, str]]:
+        return [*along, *sign(source, raw, invocation.clock(), delivery), *given]
+
+    sent = [post(url, raw, headers()) for _ in range(times)]
+    if missing := _missing(source, headers()):
+        said = f"note: the map of '{source.name}' also reads {', '.join(missing)}; add --header NAME:VALUE"
+        click.echo(said, err=True)
     if as_json:
         say_json([{"status": answer.status, "body": answer.body} for answer in sent])
     else:
@@ -79,9 +95,20 @@ def _source(settings: Settings, name: str) -> SourceSettings:
     return source
 
 
-def _headers(texts: Sequence[str]) -> list[tuple[str, str]]:
-    parts = [text.partition(":") for text in texts]
-    for text, (name, colon, _) in zip(texts, parts, strict=True):
-        if not colon or not name.strip():
-            raise BadRequest(f"{text!r} is no header; write it as NAME:VALUE, as in --header X-Topic:return")
-    return [(name.strip(), value.strip()) for name, _, value in parts]
+def _as_sent(source: SourceSettings, body: bytes) -> bytes:
+    """A JSON file for a source that sends forms, as the form it would be; anything else as it is."""
+    if source.envelope is not EnvelopeFormat.FORM or not body.lstrip().startswith(b"{"):
+        return body
+    if source.payload_field is not None:
+        return urlencode({source.payload_field: body.decode()}).encode()
+    return urlencode(json.loads(body)).encode()
+
+
+def _along(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in {QUERY, *_OF_THE_CONNECTION}]
+
+
+def _missing(source: SourceSettings, headers: Sequence[tuple[str, str]]) -> list[str]:
+    """Headers that the source's map looks at and nobody gave."""
+    sent = {name.lower() for name, _ in headers}
+    return [] if source.map is None else sorted(source.map.headers - sent)

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from service.commands.captured import read_captured
+from service.commands.captured import read_captured, read_headers
 from service.commands.event_words import said_words
-from service.commands.invocation import Invocation, json_option
+from service.commands.invocation import Invocation, header_option, json_option
 from service.commands.look import open_for_dry_run
 from service.commands.pages import plan_headline
 from service.commands.shown import say, say_json, table, wrapped
@@ -130,6 +130,7 @@ class _Tried:
     "--last", default=100, show_default=True, type=click.IntRange(1), help="Of a source: its newest deliveries."
 )
 @click.option("--plan", "with_plan", is_flag=True, help="Also plan each one; reads orders from the store.")
+@header_option
 @json_option
 @click.pass_obj
 def test_command(
@@ -139,6 +140,7 @@ def test_command(
     candidate: Path | None,
     last: int,
     with_plan: bool,
+    header_texts: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Say what deliveries would be read as, before a configuration is live.
@@ -153,7 +155,7 @@ def test_command(
     if name is not None and not {name} & {*now.sources, *changed.sources}:
         known = ", ".join(sorted({*now.sources, *changed.sources})) or "none"
         raise NotFound(f"'{name}' is neither a file nor a source; sources: {known}", source=name)
-    samples = _samples(invocation, name, things, last)
+    samples = _samples(invocation, name, things, last, read_headers(header_texts))
     tried = [_try(sample, None if candidate is None else now, changed) for sample in samples]
     if with_plan:
         tried = _planned(invocation, None if candidate is None else now, changed, tried)
@@ -180,9 +182,11 @@ def _changed_settings(invocation: Invocation, candidate: Path, name: str | None)
     return invocation.read_settings(instead={name or candidate.stem: candidate})
 
 
-def _samples(invocation: Invocation, name: str | None, things: Sequence[str], last: int) -> list[_Sample]:
+def _samples(
+    invocation: Invocation, name: str | None, things: Sequence[str], last: int, headers: Headers
+) -> list[_Sample]:
     files = [thing for thing in things if not thing.startswith("del_") or Path(thing).exists()]
-    samples = {thing: _from_file(thing, name) for thing in files}
+    samples = {thing: _from_file(thing, name, headers) for thing in files}
     if len(samples) < len(things) or not things:
         with invocation.open_runtime() as runtime:
             numbers = {thing: parse_id("delivery", thing) for thing in things if thing not in samples}
@@ -195,7 +199,7 @@ def _samples(invocation: Invocation, name: str | None, things: Sequence[str], la
     return [samples[thing] for thing in (things or samples)]
 
 
-def _from_file(file: str, name: str | None) -> _Sample:
+def _from_file(file: str, name: str | None, headers: Headers) -> _Sample:
     try:
         captured = read_captured(Path(file).read_bytes(), file)
     except OSError as error:
@@ -205,7 +209,7 @@ def _from_file(file: str, name: str | None) -> _Sample:
         raise BadRequest(
             f"{file} does not say which source it is of; name it: refundry sources test NAME {file}", file=file
         )
-    return _Sample(name=file, source=source, headers=captured.headers, body=captured.body)
+    return _Sample(name=file, source=source, headers=(*headers, *captured.headers), body=captured.body)
 
 
 def _stored(runtime: Runtime, number: int) -> _Sample:

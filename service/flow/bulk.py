@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from service.runtime import Runtime
 from service.settings import SourceSettings
+from service.sources import Headers, Incoming, keep
 from service.store import NewDelivery, Received
 
 #: Of one commit. More would be a little faster and would keep webhooks waiting for their turn to write.
@@ -25,6 +26,8 @@ class Brought:
 
     body: bytes
     origin: str
+    #: What the sender would have sent with it, for maps that look there.
+    headers: Headers = ()
 
 
 def take_in(runtime: Runtime, source: SourceSettings, brought: Sequence[Brought]) -> tuple[Received, ...]:
@@ -36,7 +39,7 @@ def take_in(runtime: Runtime, source: SourceSettings, brought: Sequence[Brought]
                 source=source.name,
                 delivery_key=hashlib.sha256(each.body).hexdigest(),
                 body=each.body,
-                headers={"content-type": "application/json", "x-brought-from": each.origin},
+                headers={**keep(source, Incoming(raw=each.body, headers=each.headers)), "x-brought-from": each.origin},
                 received_at=now,
             )
             for each in brought

@@ -289,6 +289,25 @@ def test_columns_that_are_not_ours_are_named(desk, write):
     assert "columns that were not read: colour" in result.stdout
 
 
+def test_rows_are_refused_for_a_source_that_reads_another_kind(desk, write):
+    (desk.config_dir / "sources" / "shipbob.toml").write_text(
+        'kind = "shipbob"\nstore = "sandbox"\nsecrets_file = ["secrets/warehouse"]\n'
+    )
+
+    rows = desk.run("import", write(CSV), "--source", "shipbob", "--actor", "ann")
+    bodies = write('{"id": 7, "status": "Completed"}\n', "bodies")
+    topic = ("--header", "X-Webhook-Topic:return.created")
+    lines = desk.run("import", bodies, "--source", "shipbob", "--actor", "ann", *topic)
+
+    assert rows.exit_code == 1
+    assert "CSV rows become canonical events, and this source reads another kind" in rows.stderr
+    assert "1 of them ask for nothing, as: type 'return.authorized' is not in refund_on" in lines.stdout
+    assert desk.json("show", "del_1")["headers"] == {
+        "x-brought-from": "bodies line 1",
+        "x-webhook-topic": "return.created",
+    }
+
+
 def test_returns_are_told_apart_by_the_hundred_thousand():
     seen = _Seen()
     seen._RUN = 10

@@ -106,7 +106,7 @@ def test_a_header_that_is_none_is_named(desk, receiver, tmp_path):
     result = desk.run("send", "warehouse", str(tmp_path / "event.json"), "--to", receiver.url, "--header", "X-Topic")
 
     assert (result.exit_code, receiver.requests) == (1, [])
-    assert "'X-Topic' is no header; write it as NAME:VALUE" in result.stderr
+    assert "'X-Topic' is no header; write it as NAME: VALUE" in result.stderr
 
 
 def test_a_captured_delivery_is_sent_with_its_headers_and_a_signature_of_now(desk, receiver, tmp_path):
@@ -119,6 +119,57 @@ def test_a_captured_delivery_is_sent_with_its_headers_and_a_signature_of_now(des
     assert (path, json.loads(body)) == ("/webhooks/warehouse", event())
     assert _titled(headers)["Webhook-Id"] != "msg_evt_1"
     verify(desk.settings().sources["warehouse"], Incoming(raw=body, headers=headers), datetime.now(UTC))
+
+
+SHIPBOB = """\
+kind = "shipbob"
+store = "sandbox"
+secrets_file = ["secrets/warehouse"]
+"""
+
+GENERIC_MAP = """
+[map]
+return.id = "body.id"
+order.increment_id = "body.order"
+lines = "body.lines"
+[map.type]
+from = "'return.approved'"
+[map.line]
+sku = "line.sku"
+quantity = "line.quantity"
+"""
+
+
+def test_a_portals_body_is_sent_as_it_is_and_the_headers_that_its_map_reads_are_asked_for(desk, receiver, tmp_path):
+    (desk.config_dir / "sources" / "shipbob.toml").write_text(SHIPBOB)
+    (tmp_path / "body.json").write_text('{"id": 7}')
+    words = ("send", "shipbob", str(tmp_path / "body.json"), "--to", receiver.url)
+
+    without = desk.run(*words)
+    named = desk.run(*words, "--header", "X-Webhook-Topic:return.completed")
+
+    assert [body for _, _, body in receiver.requests] == [b'{"id": 7}', b'{"id": 7}']
+    assert without.stderr == "note: the map of 'shipbob' also reads x-webhook-topic; add --header NAME:VALUE\n"
+    assert named.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "form"),
+    [
+        ('payload_field = "data"', b"data=%7B%22id%22%3A+%227%22%7D"),
+        ("", b"id=7"),
+    ],
+)
+def test_a_json_file_is_sent_as_a_form_where_the_sender_sends_forms(desk, receiver, tmp_path, lines, form):
+    text = SHIPBOB.replace('"shipbob"', '"generic"') + f'envelope = "form"\n{lines}\n{GENERIC_MAP}'
+    (desk.config_dir / "sources" / "forms.toml").write_text(text)
+    (tmp_path / "body.json").write_text('{"id": "7"}')
+
+    result = desk.run("send", "forms", str(tmp_path / "body.json"), "--to", receiver.url)
+
+    ((_, headers, body),) = receiver.requests
+    assert (result.exit_code, body) == (0, form), result.output
+    assert _titled(headers)["Content-Type"] == "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(

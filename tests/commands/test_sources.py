@@ -5,8 +5,10 @@ import shutil
 
 import pytest
 
-from service.commands.captured import read_captured
+from service.commands.captured import as_file, read_captured
 from service.errors import BadRequest
+from service.runtime import build_runtime
+from service.store import NewDelivery
 from tests.commands.desk import event
 
 DEEP = [[[[[[[["nine levels, with the object around them"]]]]]]]]
@@ -108,6 +110,57 @@ def test_a_captured_delivery_is_read_elsewhere_as_it_was_here(desk, tmp_path):
     assert "return.approved RMA-1 of order #000000101" in " ".join(result.stdout.split())
 
 
+def test_the_address_and_its_query_are_captured_too(desk):
+    runtime = build_runtime(desk.settings())
+    new = NewDelivery(
+        source="warehouse", delivery_key="k", body=b"{}", headers={":query": "topic=a%2Fb"}, received_at=runtime.clock()
+    )
+    delivery = runtime.store.inbox.delivery(runtime.store.inbox.receive(new).delivery_id)
+    runtime.store.close()
+
+    assert read_captured(as_file(delivery), "").headers == ((":query", "topic=a%2Fb"),)
+
+
+FORWARDER = """
+kind = "generic"
+store = "sandbox"
+secrets_file = ["secrets/warehouse"]
+
+[map]
+return.id = "body.number"
+order.increment_id = {{ from = "body.order", strip_prefix = "#" }}
+lines = "body.items"
+[map.type]
+from = "'return.approved'"
+[map.line]
+sku = "{sku}"
+quantity = "line.count"
+"""
+
+
+def test_a_senders_own_body_is_read_by_a_mended_map(desk, tmp_path):
+    """The whole way: kept aside, tried with a candidate, put in place, read again, refunded."""
+    source, candidate = desk.config_dir / "sources" / "forwarder.toml", tmp_path / "forwarder.toml"
+    source.write_text(FORWARDER.format(sku="line.sku.code"))
+    candidate.write_text(FORWARDER.format(sku="line.article"))
+    items = [{"article": "WS12-M-Orange", "count": 1}]
+    desk.deliver_body({"number": "RMA-1", "order": "#000000101", "items": items}, "forwarder")
+    desk.work()
+
+    before = desk.json("list", "quarantine")["quarantine"]
+    tried = desk.run("sources", "test", "forwarder", "--with", str(candidate), "--plan")
+    source.write_text(candidate.read_text())
+    desk.run("replay", "--unreadable", "--yes", "--actor", "ann")
+    desk.work()
+
+    assert [each["id"] for each in before] == ["del_1"]
+    said = " ".join(tried.stdout.split())
+    assert "before unreadable: lines[0] = {…}: does not say what was returned" in said
+    assert "after return.approved RMA-1 of order #000000101: 1 × WS12-M-Orange" in said
+    assert "plan after refund 22.00 USD in 1 call" in said
+    assert desk.json("show", "del_1")["state"] == "done"
+
+
 def test_a_body_alone_needs_the_name_of_its_source(desk, tmp_path):
     file = tmp_path / "body.json"
     file.write_text(json.dumps(event()))
@@ -167,7 +220,8 @@ def test_a_source_without_deliveries_asks_for_files(desk):
         (b"{}", None, (), b"{}"),
         (b"POST /webhooks/loop HTTP/1.1\r\nA: 1\r\nA:2\r\n\r\n\r\n{}", "loop", (("A", "1"), ("A", "2")), b"\r\n{}"),
         (b"POST /webhooks/loop\n\n{}", "loop", (), b"{}"),
-        (b"PUT https://x.example/webhooks/loop?a=1 HTTP/1.1\nA: b: c\n\n\xff", "loop", (("A", "b: c"),), b"\xff"),
+        (b"PUT https://x.example/webhooks/loop HTTP/1.1\nA: b: c\n\n\xff", "loop", (("A", "b: c"),), b"\xff"),
+        (b"POST /webhooks/loop?a=%2F HTTP/1.1\n\n{}", "loop", ((":query", "a=%2F"),), b"{}"),
         (b"POST /elsewhere HTTP/1.1\n\n{}", None, (), b"{}"),
     ],
 )
