@@ -20,14 +20,40 @@ from typing import BinaryIO
 from service.errors import BadRequest
 
 #: Columns of a row; each is described in docs/importing.md.
-LINE_COLUMNS = ("sku", "order_item_id", "external_line_id", "quantity", "disposition", "reason")
+LINE_COLUMNS = (
+    "sku",
+    "order_item_id",
+    "external_line_id",
+    "quantity",
+    "disposition",
+    "reason",
+    "keep_item",
+    "resolution",
+    "refund_destination",
+    "refund_amount",
+)
 
 #: Columns of the whole return; its rows say the same in them, or nothing.
-RETURN_COLUMNS = ("return", "order", "order_entity_id", "fee", "currency", "occurred_at", "event_id", "type")
+RETURN_COLUMNS = (
+    "return",
+    "order",
+    "order_entity_id",
+    "fee",
+    "currency",
+    "refund_total",
+    "occurred_at",
+    "receipt_id",
+    "already_refunded",
+    "event_id",
+    "type",
+)
 
 _ALIASES = {"qty": "quantity", "return_id": "return", "increment_id": "order", "fees": "fee"}
 _NAMES_A_LINE = ("sku", "order_item_id", "external_line_id")
 _NAMES_AN_ORDER = ("order", "order_entity_id")
+#: Rows with the same in these are one event. Receipts add up, so each is an event of its own.
+_KEY = ("return", *_NAMES_AN_ORDER, "receipt_id")
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SEPARATORS = ",;\t"
 _COMMENT = b"# "
 _BOM = b"\xef\xbb\xbf"
@@ -161,7 +187,7 @@ class _Row:
 
     @property
     def key(self) -> tuple[str, ...]:
-        return tuple(self.cells.get(name, "") for name in ("return", *_NAMES_AN_ORDER))
+        return tuple(self.cells.get(name, "") for name in _KEY)
 
     def goes_with(self, before: _Row) -> bool:
         """Of the same return and order; of a row that is none, the return alone is to be trusted."""
@@ -224,21 +250,31 @@ def _refused(line: int, raw: bytes, reason: str) -> FileEvent:
 
 
 def _body(said: Mapping[str, str], group: Sequence[_Row], default_type: str) -> bytes:
-    """The canonical event. The same rows give the same bytes, and so the same delivery and event."""
-    order = {"increment_id": said["order"], "entity_id": said["order_entity_id"]}
-    fee = {"type": "fee", "amount": said["fee"], "currency": said["currency"]}
+    """The canonical event. The same rows give the same bytes, and so the same delivery."""
     event = {
         "type": said["type"] or default_type,
+        "id": said["event_id"],
         "occurred_at": said["occurred_at"],
         "return": {"id": said["return"]},
-        "order": _given(order),
-        "lines": [_given({name: row.cells.get(name, "") for name in LINE_COLUMNS}) for row in group],
-        "fees": [_given(fee)] if said["fee"] else [],
+        "order": _given({"increment_id": said["order"], "entity_id": said["order_entity_id"]}),
+        "receipt_id": said["receipt_id"],
+        "lines": [_line(row) for row in group],
+        "fees": [{"type": "fee", "amount": said["fee"]}] if said["fee"] else "",
+        "totals": {"refund": said["refund_total"]} if said["refund_total"] else "",
         "currency": said["currency"],
+        "already_refunded": _flag(said["already_refunded"]),
     }
-    content = _given(event)
-    own = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-    return json.dumps({"id": said["event_id"] or f"csv-{own}", **content}, ensure_ascii=False).encode()
+    return json.dumps(_given(event), ensure_ascii=False).encode()
+
+
+def _line(row: _Row) -> dict[str, object]:
+    cells = {name: row.cells.get(name, "") for name in LINE_COLUMNS}
+    return _given({**cells, "keep_item": _flag(cells["keep_item"])})
+
+
+def _flag(text: str) -> bool | str:
+    """What is neither yes nor no is left for the reader to refuse."""
+    return _FLAGS.get(text.lower(), text)
 
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.core.returns import ReturnEvent
+from service.core.returns import ReturnEvent, ReturnLine
 from service.core.wording import money
 from service.flow.reread import Reading, Reread
 
@@ -19,10 +19,23 @@ def event_words(event: ReturnEvent) -> str:
 
 
 def line_words(event: ReturnEvent) -> str:
-    """Each line's units and where they go, and the fees."""
-    said = ", ".join(
-        f"{part.quantity.normalize():f} × {line.named} ({part.disposition or 'nothing said'})"
-        for line in event.lines
+    """What came back and where it goes, by line or by receipt, and what else matters for the money."""
+    said = [*map(_line_words, event.lines)]
+    said += [f"receipt {each.id or '(no id)'}: {', '.join(map(_line_words, each.lines))}" for each in event.receipts]
+    if event.fees:
+        said.append(f"fees {money(event.fees, event.currency or '')}")
+    if event.refund_total is not None:
+        said.append(f"{money(event.refund_total.amount, event.currency or '')} in all, says the sender")
+    if event.already_refunded:
+        said.append("refunded by the sender already")
+    said += event.discrepancies
+    return ", ".join(said)
+
+
+def _line_words(line: ReturnLine) -> str:
+    wishes = ["kept by the customer"] if line.keep_item else []
+    wishes += [word for word in (line.resolution, line.refund_destination) if word]
+    return ", ".join(
+        f"{part.quantity.normalize():f} × {line.named} ({', '.join([part.disposition or 'nothing said', *wishes])})"
         for part in line.parts
     )
-    return said + (f", fees {money(event.fees, event.currency or '')}" if event.fees else "")
