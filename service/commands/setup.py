@@ -79,7 +79,7 @@ def _secrets_to_set(target: Path, kinds: tuple[str, ...]) -> Iterator[str]:
         yield f"  export WAREHOUSE_SECRET={_new_webhook_secret()}"
         yield "                                    new, kept nowhere: give it to the sender, too"
     for kind in kinds:
-        yield f"  edit {target}/sources/{kind}.toml, and export the secret that it names: docs/sources/{kind}.md says where"
+        yield f"  edit {target}/sources/{kind}.toml, and export its secret: docs/sources/{kind}.md says where it is"
 
 
 def _write_new(file: Path, text: str) -> str:

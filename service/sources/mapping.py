@@ -33,6 +33,12 @@ def map_type(source_map: SourceMap, document: Document) -> tuple[object, object]
     return said, _text(row, said)
 
 
+def says_refunded(source_map: SourceMap, document: Document) -> bool:
+    """Whether the sender says that it has paid the customer itself."""
+    row = next((row for row in source_map.rows if row.name == "already_refunded"), None)
+    return row is not None and evaluate(row.expression, _context(document), Budget(), row=row.name) is True
+
+
 def map_body(source_map: SourceMap, document: Document, limits: Limits) -> dict[str, Any]:
     """The canonical body that `document` says; Unreadable where an expression cannot be evaluated."""
     budget, context = Budget(), _context(document)

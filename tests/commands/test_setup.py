@@ -49,7 +49,7 @@ def test_init_can_start_from_the_senders_that_there_are(tmp_path):
     shown = run("--config-dir", str(tmp_path), "settings", "--json", env=SENDERS_SECRETS)
 
     origins = {each["key"]: each["origin"] for each in json.loads(shown.stdout)["settings"]}
-    assert "docs/sources/loop.md says where" in said
+    assert "docs/sources/loop.md says where it is" in said
     assert not (tmp_path / "sources" / "warehouse.toml").exists()
     assert origins["sources.loop.map.return.id"] == "presets/loop.toml"
     assert origins["sources.generic.map.return.id"].endswith("sources/generic.toml")

@@ -180,28 +180,20 @@ class TestLines:
         with pytest.raises(Unreadable, match=r"lines.quantity: not all of them are decimal numbers"):
             mapped(BODY | {"lines": units}, self.AGGREGATED)
 
-    def test_a_line_of_no_unit_says_nothing_yet(self, configured):
-        nothing_yet = BODY | {"lines": [{"sku": "A", "qty": 0}, {"sku": "B", "qty": "0.00"}]}
-        one = BODY | {"lines": [{"sku": "A", "qty": 0}, {"sku": "B", "qty": 1}]}
-
-        assert reading(configured(), json.dumps(nothing_yet).encode()) == {
-            "ignored": "no line has units to give back yet"
-        }
-        assert [line["sku"] for line in reading(configured(), json.dumps(one).encode())[0]["lines"]] == ["B"]
-
     def test_there_are_not_too_many(self, mapped):
         with pytest.raises(Unreadable, match="has 1001 lines"):
             mapped(BODY | {"lines": [{}] * 1001})
 
 
-class TestIds:
-    def test_an_event_without_an_id_is_known_by_what_it_says(self, mapped):
-        first, again, other = mapped(BODY), mapped(BODY | {"label": "printed"}), mapped(BODY | {"rma": "R-2"})
+def test_an_id_that_is_said_is_kept(mapped):
+    assert mapped(BODY | {"event": 7}, {"id": '"body.event"'})["id"] == "7"
 
-        assert first["id"] == again["id"] != other["id"]
 
-    def test_an_id_that_is_said_is_kept(self, mapped):
-        assert mapped(BODY | {"event": 7}, {"id": '"body.event"'})["id"] == "7"
+def test_what_the_sender_has_paid_is_heard_on_any_occasion(configured):
+    source = configured({"already_refunded": '"body.paid"'})
+
+    assert reading(source, a_body(type="return.rejected"))["ignored"].startswith("type 'return.rejected'")
+    assert reading(source, a_body(type="return.rejected", paid=True))[0]["already_refunded"]
 
 
 class TestExactness:

@@ -9,7 +9,7 @@ from service.core.returns import Ignored, ReturnEvent
 from service.settings import SourceSettings
 from service.sources.base import Document, Limits
 from service.sources.kinds.canonical import read_event
-from service.sources.mapping import map_body, map_type
+from service.sources.mapping import map_body, map_type, says_refunded
 from service.sources.unreadable import shown
 
 
@@ -20,6 +20,7 @@ def read(source: SourceSettings, document: Document, limits: Limits) -> tuple[Re
     said, event_type = map_type(source.map, document)
     if event_type is None and said:
         return Ignored(reason=f"type {shown(said)} is not in map.type.lookup")
-    if isinstance(event_type, str) and event_type.lower() not in source.policy.refund_on:
+    is_of_money = isinstance(event_type, str) and event_type.lower() in source.policy.refund_on
+    if isinstance(event_type, str) and not is_of_money and not says_refunded(source.map, document):
         return Ignored(reason=f"type {shown(event_type)} is not in refund_on")
     return read_event(source.policy, map_body(source.map, document, limits), limits)
