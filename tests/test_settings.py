@@ -288,7 +288,7 @@ class TestMistakes:
         ("lines", "told"),
         [
             ('kind = "lop"', r"kind = 'lop': no such kind. Did you mean loop\?"),
-            ('kind = "sap"', r"kind = 'sap': no such kind. Known: canonical, generic, aftership"),
+            ('kind = "sap"', r"kind = 'sap': no such kind. Known: canonical, generic, adobe-rma"),
             ('[policy]\nquantities = "sums"', r"policy.quantities = 'sums': .*\"cumulative\" or \"delta\""),
             ('[policy]\namounts = "portal"', r"policy.amounts = 'portal': .*\"compute\" or \"cap\" or \"exact\""),
             ('[policy]\nstock_owner = "portal"', r"\"magento\" or \"wms\" or \"none\""),

@@ -7,6 +7,7 @@ The two tables are the registry: a new scheme or kind is one module and one line
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +43,7 @@ from service.sources.auth import (
     timestamped_hmac,
 )
 from service.sources.base import AuthScheme, Headers, Incoming, Kind, Limits, Verified
-from service.sources.envelopes import keep, open_envelope
+from service.sources.envelopes import keep, open_envelope, unsigned_marks
 from service.sources.kinds import canonical, mapped
 
 __all__ = ["AUTH_SCHEMES", "KINDS", "Headers", "Incoming", "Limits", "Verified", "keep", "parse", "sign", "verify"]
@@ -80,7 +81,10 @@ KINDS: Mapping[str, Kind] = {CANONICAL: canonical, GENERIC: mapped}
 
 def verify(source: SourceSettings, incoming: Incoming, now: datetime) -> Verified:
     """The proved delivery; Unauthentic, with the reason for the operator alone, for everything else."""
-    return AUTH_SCHEMES[source.auth.scheme].verify(source.auth, source.secrets, incoming, now)
+    verified = AUTH_SCHEMES[source.auth.scheme].verify(source.auth, source.secrets, incoming, now)
+    # Its id is signed. Elsewhere the body stands for the delivery, and one body under two topics is two deliveries.
+    marks = "" if source.auth.scheme == StandardWebhooksAuth.scheme else unsigned_marks(source, incoming)
+    return replace(verified, delivery_key=f"{verified.delivery_key}:{marks}") if marks else verified
 
 
 def parse(source: SourceSettings, raw: bytes, headers: Headers, limits: Limits) -> tuple[ReturnEvent, ...] | Ignored:

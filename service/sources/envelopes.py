@@ -7,6 +7,8 @@ one of them could not be read without holding up the others. Source: cloudevents
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -67,6 +69,12 @@ def keep(source: SourceSettings, incoming: Incoming) -> dict[str, str]:
         known = [(name, value) for name, value in parse_qsl(asked, keep_blank_values=True) if name in params]
         kept[QUERY] = urlencode(known)
     return kept
+
+
+def unsigned_marks(source: SourceSettings, incoming: Incoming) -> str:
+    """A digest of what a map reads beside the body; "" for nothing. Deliveries of one body differ in it."""
+    read = {name: value for name, value in keep(source, incoming).items() if name not in _ALWAYS_KEPT}
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()[:16] if read else ""
 
 
 def _form(raw: bytes, headers: Mapping[str, str], payload_field: str | None, limits: Limits) -> dict[str, Any]:

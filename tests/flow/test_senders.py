@@ -57,6 +57,7 @@ def sender(tmp_path):
         ("aftership", "resolved", [2], "38.11"),
         ("shiphero", "partly-received", [1], "19.05"),
         ("shipbob", "completed", [2], "38.11"),
+        ("narvar", "delivered", [2], "38.11"),
         ("shipmonk", "graded", [2], "38.11"),
         ("returngo", "transaction", [2], "38.11"),
         ("rich-returns", "completed", [2], "33.16"),
@@ -147,7 +148,20 @@ def test_aftership_s_ids_are_magento_s_where_it_says_so(sender):
     there = sender("aftership")
     item = there.world.item(TEES, SKU)
 
-    by_id = [('"5511"', f'"{item}"'), ('"5512"', f'"{item}"'), ('"WS12-M-Orange"', '"?"')]
+    by_id = [('"5511"', f'"{item}"'), ('"5512"', f'"{item}"'), ("24-MB01", SKU)]
     there.post("resolved", ("woocommerce", "magento-2"), *by_id)
 
     assert there.memo_lines() == [[(SKU, Decimal(2))]]
+
+
+def test_what_adobe_s_inspection_has_approved_so_far_is_refunded(sender):
+    there = sender("adobe-rma")
+    item = there.world.item(TEES, SKU)
+
+    there.post(
+        "approved",
+        ('"order_item_id": 5511', f'"order_item_id": {item}'),
+        ('"order_item_id": 5512', f'"order_item_id": {item}'),
+    )
+
+    assert there.memo_lines() == [[(SKU, Decimal(1))]]

@@ -8,10 +8,14 @@ without what is at its default, or why there are none.
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from service.core.returns import Ignored
 from service.errors import Unreadable
@@ -22,19 +26,28 @@ SENDERS = Path(__file__).parent.parent / "samples" / "sources"
 KINDS = tuple(sorted(folder.name for folder in SENDERS.iterdir()))
 
 _STORE = 'base_url = "https://shop.example"\ntoken_env = "MAGENTO_TOKEN"\n'
-#: A secret that every scheme can take for its own.
+#: A secret that most schemes can take for their own.
 _SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+_CREDENTIALS = "narvar:s3cr:et"
 
 
 class _Environment(dict):
     """Every variable is set, whatever a source calls it."""
 
     def get(self, name, default=None):
-        return default if name.startswith("REFUNDRY") else _SECRET
+        if name.startswith("REFUNDRY"):
+            return default
+        return _CREDENTIALS if name.endswith("_CREDENTIALS") else _SECRET
 
 
 def example_of(kind):
     return shipped_file(f"presets/{kind}.toml.example").read_text()
+
+
+def _private_key():
+    """In the place of the sender's public key, so that a test can sign as the sender does."""
+    key = generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 @cache
@@ -45,6 +58,8 @@ def source_of(kind):
             file = Path(folder) / f"{name}.toml"
             file.parent.mkdir()
             file.write_text(text)
+        for name in tomllib.loads(example_of(kind)).get("secrets_file", ()):
+            (Path(folder) / name).write_text(_private_key())
         return load_settings(Path(folder), _Environment()).sources[kind]
 
 

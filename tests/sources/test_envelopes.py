@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from service.errors import Unreadable
 from service.settings import EnvelopeFormat, HmacAuth
-from service.sources import Incoming, Limits, keep, parse
+from service.sources import Incoming, Limits, keep, parse, sign
 from service.sources.envelopes import open_envelope
-from tests.sources.given import a_source, an_event
+from tests.sources.given import NOW, a_source, an_event, verify
 from tests.sources.senders import source_of
 
 EVENT = an_event()
@@ -161,6 +161,30 @@ class TestKept:
         kept = keep(source_of("generic"), Incoming(raw=b"", headers=((":query", "topic=rma/completed"),)))
 
         assert kept == {}
+
+    def test_one_body_under_two_topics_is_two_deliveries(self):
+        source = source_of("generic")
+        keys = [
+            verify(source, b"{}", [*sign(source, b"{}", NOW, "msg_1"), *more], NOW).delivery_key
+            for more in (
+                [("X-Returns-Topic", "rma/opened")],
+                [("X-Returns-Topic", "rma/completed")],
+                [],
+                [("X-O", "x")],
+            )
+        ]
+
+        assert len(set(keys)) == 3
+        assert keys[2] == keys[3]
+
+    def test_a_signed_id_stands_for_the_delivery_whatever_the_topic(self):
+        source = source_of("shipbob")
+        keys = [
+            verify(source, b"{}", [*sign(source, b"{}", NOW, "msg_1"), ("x-webhook-topic", topic)], NOW).delivery_key
+            for topic in ("return.created", "return.completed")
+        ]
+
+        assert keys == ["msg_1", "msg_1"]
 
     def test_the_signature_of_a_source_is_never_kept(self):
         source = replace(source_of("loop"), auth=HmacAuth(header="X-S"))
