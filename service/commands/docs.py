@@ -1,8 +1,9 @@
 """`refundry docs DIR`: the documents that are printed from the code, so that they cannot say anything else.
 
 cli.md from the commands, settings.md from the schemas, lifecycle.md from the states, their moves and the rules of
-drift, routes.md from the decision tables of payments and of Magento's answers, auth-schemes.md from the shapes of the
-schemes, and the printed parts of sources/*.md from the presets. A test compares them with what is committed.
+drift, routes.md from the decision tables of payments and of Magento's answers, semantics.md from those of core,
+auth-schemes.md from the shapes of the schemes, and the printed parts of sources/*.md from the presets. A test compares
+them with what is committed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from service.commands.markdown import markdown_table
+from service.commands.markdown import PRINTED, markdown_table
+from service.commands.semantics_page import semantics_reference
 from service.commands.shown import say
 from service.commands.source_pages import print_pages
 from service.core.drift import DRIFT_RULES
@@ -24,8 +26,6 @@ from service.magento.outcomes import FAILURE_RULES, Rule
 from service.magento.outcomes import RULES as ANSWER_RULES
 from service.settings import SOURCE_AUTHS, SourceAuth, settings_reference
 from service.settings.rules import SCHEME_KEYS
-
-_PRINTED = "Printed from the code by `make docs`; do not edit."
 
 _MODE_WORDS = {
     RefundMode.OFFLINE: "order route: `POST /V1/order/<id>/refund`",
@@ -55,6 +55,7 @@ def documents(root: click.Command) -> dict[str, str]:
         "settings.md": settings_reference,
         "lifecycle.md": lifecycle_reference,
         "routes.md": routes_reference,
+        "semantics.md": semantics_reference,
         "auth-schemes.md": auth_reference,
     }
     return {name: make() for name, make in printed.items()}
@@ -66,7 +67,7 @@ def documents(root: click.Command) -> dict[str, str]:
 def cli_reference(root: click.Command) -> str:
     """Every command with its arguments and options, from what `--help` is made of."""
     context = click.Context(root, info_name="refundry")
-    lines = ["# The command line", "", _PRINTED, "", *_command_lines(context)]
+    lines = ["# The command line", "", PRINTED, "", *_command_lines(context)]
     lines += [
         "Exit codes: 0 done, 1 it could not be done and the line on standard error says why, 2 written wrongly.",
         "",
@@ -123,7 +124,7 @@ def lifecycle_reference() -> str:
         [
             "# Lifecycle",
             "",
-            _PRINTED,
+            PRINTED,
             "",
             "## A refund",
             "",
@@ -152,7 +153,7 @@ def routes_reference() -> str:
         [
             "# Routes and answers",
             "",
-            _PRINTED,
+            PRINTED,
             "",
             "## How the money goes back",
             "",
@@ -177,7 +178,7 @@ def auth_reference() -> str:
         [
             "# Schemes of authentication",
             "",
-            _PRINTED,
+            PRINTED,
             "",
             "One of these is a source's `auth.scheme`; [auth.md](auth.md) shows each whole. Where the body is not",
             "signed, TLS alone keeps it whole; where the time is not signed, a copy is a known delivery for ever.",

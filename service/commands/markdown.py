@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+#: Stands at the head of what is printed.
+PRINTED = "Printed from the code by `make docs`; do not edit."
+
 
 def markdown_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     heads = tuple(heads)

@@ -11,6 +11,17 @@ from dataclasses import replace
 
 from service.core.returns import Doubt, Quantities, Receipt, ReturnEvent, ReturnLine
 
+#: What events of one return may say against each other, and what a person is told of it.
+DOUBTS = {
+    "quantities-mixed": "some of its events say all that was approved so far, others what each receipt added; have the "
+    "sender do one of the two, or refund by hand",
+    "receipt-without-id": "{count} receipt(s) came without an id, so that a repeat cannot be told from more goods; "
+    "have the sender give each receipt an id, or refund by hand",
+    "receipt-clash": "receipt {receipt} says something else in event {event} than before; settle it with the sender",
+    "portal-paid-before": "event {event} said that the sender had given the money back itself, a newer one asks for "
+    "more: find out what the customer has had",
+}
+
 
 def fold(events: Sequence[ReturnEvent]) -> ReturnEvent:
     """The newest event with everything that is owed by now; `events` are oldest first, and at least one.
@@ -41,15 +52,12 @@ def _lines_of(receipts: Sequence[Receipt]) -> Iterator[ReturnLine]:
 
 
 def _doubts(events: Sequence[ReturnEvent]) -> Iterator[Doubt]:
-    newest = events[-1]
     if len({event.quantities for event in events}) > 1:
-        text = "some of its events say all that was approved so far, others what each receipt added; have the sender "
-        yield Doubt(code="quantities-mixed", text=text + "do one of the two, or refund by hand")
+        yield _doubt("quantities-mixed")
     yield from _doubts_of_receipts(events)
-    if not newest.already_refunded and any(event.already_refunded for event in events):
+    if not events[-1].already_refunded and any(event.already_refunded for event in events):
         paid = next(event for event in reversed(events) if event.already_refunded)
-        text = f"event {paid.event_id} said that the sender had given the money back itself; a newer one asks for more"
-        yield Doubt(code="portal-paid-before", text=text + ": find out what the customer has had")
+        yield _doubt("portal-paid-before", event=paid.event_id)
 
 
 def _doubts_of_receipts(events: Sequence[ReturnEvent]) -> Iterator[Doubt]:
@@ -64,11 +72,13 @@ def _doubts_of_receipts(events: Sequence[ReturnEvent]) -> Iterator[Doubt]:
             elif told.setdefault(receipt.id, said) != said:
                 clashing.setdefault(receipt.id, event.event_id)
     for receipt_id, event_id in clashing.items():
-        text = f"receipt {receipt_id!r} says something else in event {event_id} than before; settle it with the sender"
-        yield Doubt(code="receipt-clash", text=text)
+        yield _doubt("receipt-clash", receipt=repr(receipt_id), event=event_id)
     if without_id:
-        text = f"{without_id} receipt(s) came without an id, so that a repeat cannot be told from more goods; have the "
-        yield Doubt(code="receipt-without-id", text=text + "sender give each receipt an id, or refund by hand")
+        yield _doubt("receipt-without-id", count=without_id)
+
+
+def _doubt(code: str, **told: object) -> Doubt:
+    return Doubt(code=code, text=DOUBTS[code].format(**told))
 
 
 def _essence(lines: Sequence[ReturnLine]) -> tuple[ReturnLine, ...]:

@@ -22,6 +22,47 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AmountRule:
+    """`name` is in the plan's notes, as "amounts.cap"; `policies` are those under which it can hold."""
+
+    name: str
+    policies: tuple[Amounts, ...]
+    when: str
+    then: str
+
+
+_WITH_FIGURES = (Amounts.CAP, Amounts.EXACT)
+
+#: The first that holds decides; docs/semantics.md is printed from here.
+AMOUNT_RULES = (
+    AmountRule(
+        name="none", policies=_WITH_FIGURES, when="the sender gave no figure for this order", then="Magento computes"
+    ),
+    AmountRule(
+        name="exact",
+        policies=(Amounts.EXACT,),
+        when="the sender gave a figure",
+        then="it is met to the cent: what differs is deducted, or added as far as the order has something left",
+    ),
+    AmountRule(
+        name="cap",
+        policies=(Amounts.CAP,),
+        when="it is less than Magento computes by more than a cent a line",
+        then="what differs is deducted",
+    ),
+    AmountRule(
+        name="above",
+        policies=(Amounts.CAP,),
+        when="it is more than Magento computes by more than a cent a line",
+        then="what Magento computes, and never more, once a person approves it",
+    ),
+    AmountRule(
+        name="agrees", policies=(Amounts.CAP,), when="otherwise", then="what Magento computes; fees are deducted"
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sums:
     """What memos come to, made or planned, before their adjustments."""
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from service.core.plan import Verdict
 from service.core.planning import plan_refunds
 from service.core.policy import Amounts
+from service.core.portal_amounts import AMOUNT_RULES
 from service.core.returns import PortalAmount
 from tests.core.builders import BAG, a_policy, a_reading, a_return, an_invoice, an_order, came_back, line, made
 
@@ -90,6 +91,14 @@ def test_no_figure_is_no_limit_and_the_plan_says_so():
     plan = plan_refunds(bags(), a_reading(BAGS), by(Amounts.CAP))
 
     assert (plan.verdict, decided(plan)) == (Verdict.REFUND, ["amounts.none"])
+
+
+def test_the_table_names_every_decision_about_a_figure():
+    named = {f"amounts.{rule.name}" for rule in AMOUNT_RULES}
+
+    for amounts in (Amounts.CAP, Amounts.EXACT):
+        for figure in (None, "30", "34", "40"):
+            assert set(decided(plan_refunds(bags(of_line=figure), a_reading(BAGS), by(amounts)))) <= named
 
 
 def test_fees_come_off_the_line_s_figure_and_are_in_the_total_already():
