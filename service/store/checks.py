@@ -7,17 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from service.core.drift import Drift
 from service.errors import LeaseLost
 from service.store.content import plain
 from service.store.engine import Database
-from service.store.refund_rows import note_refund, read_refund
+from service.store.refund_rows import change_refund, note_refund, read_refund
 from service.store.rows import DriftCheck, row_as
-from service.store.tables import drift_checks, refunds
+from service.store.statements import Row, Statement, Transaction, given, insert_into, update_where
+from service.store.tables import drift_checks
+
+_DUE = (
+    select(drift_checks.c.id)
+    .where(
+        drift_checks.c.due_at <= given("now"),
+        or_(drift_checks.c.lease_until.is_(None), drift_checks.c.lease_until <= given("now")),
+    )
+    .order_by(drift_checks.c.due_at, drift_checks.c.id)
+    .limit(1)
+)
+_IS_ANY_DUE = Statement(_DUE)
+_CLAIM = Statement(
+    update(drift_checks)
+    .where(drift_checks.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
+    .values(fence=drift_checks.c.fence + 1, tries=drift_checks.c.tries + 1)
+    .returning(*drift_checks.c),
+    sets=("lease_until",),
+)
+_OF = Statement(select(drift_checks).where(drift_checks.c.refund_id == given("refund")).order_by(drift_checks.c.id))
+_NEXT_DUE = Statement(select(func.min(drift_checks.c.due_at)))
+_INSERT = insert_into(drift_checks, "refund_id", "planned_for", "due_at", "fence", "tries", "said")
 
 
 class Checks:
@@ -26,89 +49,72 @@ class Checks:
 
     def claim(self, now: datetime, lease_seconds: float) -> DriftCheck | None:
         """The look that has been due longest, held until the lease ends; None when none is due."""
-        is_due = (
-            drift_checks.c.due_at <= now,
-            or_(drift_checks.c.lease_until.is_(None), drift_checks.c.lease_until <= now),
-        )
         # Idle workers ask all the time: a look without a write leaves SQLite's one writer alone.
-        with self._database.read() as connection:
-            if connection.execute(select(drift_checks.c.id).where(*is_due).limit(1)).first() is None:
+        with self._database.read() as tx:
+            if tx.first(_IS_ANY_DUE, now=now) is None:
                 return None
-        due = (
-            select(drift_checks.c.id)
-            .where(*is_due)
-            .order_by(drift_checks.c.due_at, drift_checks.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-        statement = (
-            update(drift_checks)
-            .where(drift_checks.c.id == due)
-            .values(
-                lease_until=now + timedelta(seconds=lease_seconds),
-                fence=drift_checks.c.fence + 1,
-                tries=drift_checks.c.tries + 1,
-            )
-            .returning(*drift_checks.c)
-        )
-        with self._database.write() as connection:
-            row = connection.execute(statement).mappings().one_or_none()
+        with self._database.write() as tx:
+            row = tx.first(_CLAIM, now=now, lease_until=now + timedelta(seconds=lease_seconds))
         return None if row is None else _as_check(row)
 
     def postpone(self, check: DriftCheck, due_at: datetime, reason: str) -> None:
         """Due again: nothing could be read. LeaseLost when another worker has it."""
-        with self._database.write() as connection:
-            _change(connection, check, {"due_at": due_at, "said": reason})
+        with self._database.write() as tx:
+            _change(tx, check, due_at=due_at, said=reason)
 
     def finish(self, check: DriftCheck, drifts: Sequence[Drift], now: datetime, *, said: str = "") -> None:
         """The look was made; what it found stands on the check."""
-        with self._database.write() as connection:
-            _finish(connection, check, drifts, now, said)
+        with self._database.write() as tx:
+            _finish(tx, check, drifts, now, said)
 
     def alarm(self, check: DriftCheck, drifts: Sequence[Drift], now: datetime, *, code: str, text: str) -> None:
         """The look was made, and the refund needs a person: one transaction, so that no alarm is lost or told twice."""
-        with self._database.write() as connection:
-            _finish(connection, check, drifts, now, text)
-            row = read_refund(connection, check.refund_id, lock=True)
-            flag = {"needs_person": True, "reason_code": code, "reason": text, "updated_at": now}
-            connection.execute(update(refunds).where(refunds.c.id == row.id).values(flag))
-            note_refund(connection, row, now=now, what="refund.drifted", text=text, data={"drifts": plain(drifts)})
+        with self._database.write() as tx:
+            _finish(tx, check, drifts, now, text)
+            row = read_refund(tx, check.refund_id, lock=True)
+            change_refund(tx, row.id, needs_person=True, reason_code=code, reason=text, updated_at=now)
+            note_refund(tx, row, now=now, what="refund.drifted", text=text, data={"drifts": plain(drifts)})
 
     def of(self, refund_id: int) -> tuple[DriftCheck, ...]:
         """The looks at one refund, those still to come included, first one first."""
-        query = select(drift_checks).where(drift_checks.c.refund_id == refund_id).order_by(drift_checks.c.id)
-        with self._database.read() as connection:
-            return tuple(_as_check(row) for row in connection.execute(query).mappings())
+        with self._database.read() as tx:
+            return tuple(_as_check(row) for row in tx.all(_OF, refund=refund_id))
 
     def next_due(self) -> datetime | None:
         """When the next look is due; None when none is to come."""
-        with self._database.read() as connection:
-            due: datetime | None = connection.execute(select(func.min(drift_checks.c.due_at))).scalar_one()
+        with self._database.read() as tx:
+            due: datetime | None = tx.scalar(_NEXT_DUE)
         return due
 
 
-def plan_checks(connection: Connection, refund_id: int, due_at: Sequence[datetime]) -> None:
+def plan_checks(tx: Transaction, refund_id: int, due_at: Sequence[datetime]) -> None:
     """Looks at a refund that is done now, in the transaction that says so."""
     for moment in due_at:
-        values = {"refund_id": refund_id, "planned_for": moment, "due_at": moment, "fence": 0, "tries": 0, "said": ""}
-        connection.execute(insert(drift_checks).values(values))
+        tx.change(_INSERT, refund_id=refund_id, planned_for=moment, due_at=moment, fence=0, tries=0, said="")
 
 
-def _finish(connection: Connection, check: DriftCheck, drifts: Sequence[Drift], now: datetime, said: str) -> None:
-    _change(connection, check, {"due_at": None, "looked_at": now, "drifts": plain(drifts), "said": said})
+def _finish(tx: Transaction, check: DriftCheck, drifts: Sequence[Drift], now: datetime, said: str) -> None:
+    _change(tx, check, due_at=None, looked_at=now, drifts=plain(drifts), said=said)
 
 
-def _change(connection: Connection, check: DriftCheck, values: dict[str, Any]) -> None:
-    change = (
-        update(drift_checks)
-        .where(drift_checks.c.id == check.id, drift_checks.c.fence == check.fence)
-        .values({**values, "lease_until": None})
+def _change(tx: Transaction, check: DriftCheck, **values: Any) -> None:
+    changed = tx.change(
+        _change_statement(tuple(values)), look=check.id, claimed_fence=check.fence, lease_until=None, **values
     )
-    if connection.execute(change).rowcount != 1:
+    if changed != 1:
         raise LeaseLost(f"look {check.id} was claimed with fence {check.fence} and another worker has it by now")
 
 
-def _as_check(row: Any) -> DriftCheck:
+@cache
+def _change_statement(columns: tuple[str, ...]) -> Statement:
+    return update_where(
+        drift_checks,
+        drift_checks.c.id == given("look"),
+        drift_checks.c.fence == given("claimed_fence"),
+        sets=("lease_until", *columns),
+    )
+
+
+def _as_check(row: Row) -> DriftCheck:
     drifts = tuple(Drift(**drift) for drift in row["drifts"] or ())
     return row_as(DriftCheck, {**row, "drifts": drifts})

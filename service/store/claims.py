@@ -7,9 +7,10 @@ claim therefore checks, in its own transaction, that nobody has claimed since.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import select
 
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState
 from service.errors import LeaseLost, NotFound
@@ -17,28 +18,45 @@ from service.store.clashes import IllegalMove
 from service.store.ids import format_id
 from service.store.journal import note
 from service.store.rows import Claim
+from service.store.statements import Row, Statement, Transaction, given, update_where
 from service.store.tables import CLAIMABLE_STATES, deliveries
 
+# Everything but the body and its headers, which are large and of no use here.
+_LOCK = Statement(
+    select(*(column for column in deliveries.c if column.name not in {"body", "headers"}))
+    .where(deliveries.c.id == given("delivery"))
+    .with_for_update()
+)
 
-def hold(connection: Connection, claim: Claim) -> Row[Any]:
+
+def hold(tx: Transaction, claim: Claim) -> Row:
     """The claim's delivery, locked until the transaction ends; LeaseLost when it is no longer this claim's."""
-    row = lock_delivery(connection, claim.delivery.id)
-    if row.fence != claim.fence or row.lease_until is None:
+    row = lock_delivery(tx, claim.delivery.id)
+    if row["fence"] != claim.fence or row["lease_until"] is None:
         raise LeaseLost(
             f"{format_id('delivery', claim.delivery.id)} was claimed with fence {claim.fence} and is now at"
-            f" {row.fence}: another worker has it, or it was finished; this one's write is void",
+            f" {row['fence']}: another worker has it, or it was finished; this one's write is void",
             delivery_id=claim.delivery.id,
             fence=claim.fence,
         )
     return row
 
 
-def lock_delivery(connection: Connection, delivery_id: int) -> Row[Any]:
-    query = select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()
-    row = connection.execute(query).one_or_none()
+def lock_delivery(tx: Transaction, delivery_id: int) -> Row:
+    row = tx.first(_LOCK, delivery=delivery_id)
     if row is None:
         raise NotFound(f"there is no delivery {format_id('delivery', delivery_id)}", delivery_id=delivery_id)
     return row
+
+
+def change_delivery(tx: Transaction, delivery_id: int, **values: Any) -> None:
+    """Set columns of a delivery whose row the transaction holds."""
+    tx.change(_change(tuple(values)), delivery=delivery_id, **values)
+
+
+@cache
+def _change(columns: tuple[str, ...]) -> Statement:
+    return update_where(deliveries, deliveries.c.id == given("delivery"), sets=columns)
 
 
 def check_delivery_move(delivery_id: int, old: DeliveryState, new: DeliveryState) -> None:
@@ -49,23 +67,23 @@ def check_delivery_move(delivery_id: int, old: DeliveryState, new: DeliveryState
         )
 
 
-def wake_delivery(connection: Connection, delivery_id: int, *, now: datetime, actor: str) -> None:
+def wake_delivery(tx: Transaction, delivery_id: int, *, now: datetime, actor: str) -> None:
     """Due now, whatever it waited for; when a worker holds it, as soon as that worker is done with it."""
-    row = lock_delivery(connection, delivery_id)
+    row = lock_delivery(tx, delivery_id)
     # A new start: what wears out a delivery's patience is counted from here.
     values: dict[str, Any] = {"due_at": now, "attempts": 0}
-    if row.lease_until is not None and row.lease_until > now:
+    if row["lease_until"] is not None and row["lease_until"] > now:
         values = {"wake_asked": True}
-    elif row.state not in CLAIMABLE_STATES:
-        check_delivery_move(delivery_id, row.state, DeliveryState.RECEIVED)
+    elif row["state"] not in CLAIMABLE_STATES:
+        check_delivery_move(delivery_id, row["state"], DeliveryState.RECEIVED)
         values |= {"state": DeliveryState.RECEIVED, "reason_code": "", "reason": ""}
-    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))
+    change_delivery(tx, delivery_id, **values)
     note(
-        connection,
+        tx,
         now=now,
         actor=actor,
         what="delivery.woken",
-        text=f"to be looked at again; it was {row.state}" + (f": {row.reason}" if row.reason else ""),
+        text=f"to be looked at again; it was {row['state']}" + (f": {row['reason']}" if row["reason"] else ""),
         delivery_id=delivery_id,
-        return_id=row.return_id,
+        return_id=row["return_id"],
     )

@@ -57,10 +57,10 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- interface
-        return None if value is None else json.dumps(value, default=_plain, ensure_ascii=False, sort_keys=True)
+        return None if value is None else _ENCODER.encode(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:  # noqa: ARG002 -- interface
-        return None if value is None else json.loads(value, parse_float=Decimal)
+        return None if value is None else _DECODER.decode(value)
 
 
 class Word(TypeDecorator[StrEnum]):
@@ -86,3 +86,8 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} {value!r} cannot be kept as JSON")
+
+
+#: Made once: `dumps` and `loads` with options of their own make one for every value.
+_ENCODER = json.JSONEncoder(default=_plain, ensure_ascii=False, sort_keys=True)
+_DECODER = json.JSONDecoder(parse_float=Decimal)

@@ -12,16 +12,17 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy import exc as sql
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from service.errors import SettingsError, StoreUnavailable
+from service.store.statements import Transaction, translated
 from service.store.writer import GroupWriter
 
 _Result = TypeVar("_Result")
@@ -46,31 +47,36 @@ class Database:
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """One consistent view; never waits for writers."""
-        with self._unavailable(), self._here().reader.connect() as connection:
-            yield connection
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether writers wait for each other, so that a look beforehand is worth its while."""
+        return is_sqlite(self.url)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Transaction]:
+        """One consistent view; never waits for writers."""
+        with self._unavailable(), self._here().transaction(writes=False) as tx:
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
         """One transaction, committed at the end or not at all. Not to be nested, and nothing slow belongs inside."""
         here = self._here()
-        with self._unavailable(), here.turn(), here.engine.begin() as connection:
-            yield connection
+        with self._unavailable(), here.turn(), here.transaction(writes=True) as tx:
+            yield tx
 
-    def write_again_on_race(self, work: Callable[[Connection], _Result]) -> _Result:
+    def write_again_on_race(self, work: Callable[[Transaction], _Result]) -> _Result:
         """`work` in a transaction, once more if another one inserted the same row first: now it will find that row."""
         try:
-            with self.write() as connection:
-                return work(connection)
+            with self.write() as tx:
+                return work(tx)
         except sql.IntegrityError:
-            with self.write() as connection:
-                return work(connection)
+            with self.write() as tx:
+                return work(tx)
 
-    def write_grouped(self, work: Callable[[Connection], _Result]) -> _Result:
+    def write_grouped(self, work: Callable[[Transaction], _Result]) -> _Result:
         """`work`'s result once it is on disk; many threads' work shares one commit where the database is SQLite."""
-        if is_sqlite(self.url):
+        if self.has_one_writer:
             return self._here().group_writer.submit(work)
         return self.write_again_on_race(work)
 
@@ -106,14 +112,35 @@ class _Process:
     """What one process holds open."""
 
     def __init__(
-        self, url: URL, write: Callable[[], AbstractContextManager[Connection]], patience_seconds: float
+        self, url: URL, write: Callable[[], AbstractContextManager[Transaction]], patience_seconds: float
     ) -> None:
         self.engine = make_engine(url, patience_seconds=patience_seconds)
-        self.reader = self.engine.execution_options(sqlite_begin="BEGIN")
         self.group_writer = GroupWriter(write, patience_seconds=2 * patience_seconds)
+        self._begins = _BEGINS[url.get_backend_name()]
         self._lock_path = lock_path(url) if is_sqlite(url) else None
         self._patience_seconds = patience_seconds
         self._mutex = threading.Lock()
+
+    @contextmanager
+    def transaction(self, *, writes: bool) -> Iterator[Transaction]:
+        dialect = self.engine.dialect
+        try:
+            connection = self.engine.raw_connection()
+        except dialect.loaded_dbapi.Error as error:
+            raise translated(error, dialect) from error
+        try:
+            cursor = connection.cursor()
+            if (begin := self._begins[writes]) is not None:
+                cursor.execute(begin)
+            yield Transaction(cursor, dialect)
+            connection.commit()
+        except BaseException as error:
+            _roll_back(connection)
+            if isinstance(error, dialect.loaded_dbapi.Error):
+                raise translated(error, dialect) from error
+            raise
+        finally:
+            connection.close()
 
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext() if self._lock_path is None else self._sqlite_turn(self._lock_path)
@@ -131,12 +158,28 @@ class _Process:
             self._mutex.release()
 
 
+#: What begins a transaction that reads, and one that writes. A SQLite writer says at once that it is one: a reader
+#: that turns into a writer may be refused. PostgreSQL's driver begins by itself.
+_BEGINS: Mapping[str, tuple[str | None, str | None]] = {
+    "sqlite": ("BEGIN", "BEGIN IMMEDIATE"),
+    "postgresql": (None, None),
+}
+
+
+def _roll_back(connection: PoolProxiedConnection) -> None:
+    """Leave nothing half done; a connection that cannot even do that is not used again."""
+    try:
+        connection.rollback()
+    except Exception:  # noqa: BLE001 -- whatever it says, the error that brought us here says more
+        connection.invalidate()
+
+
 def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS, once: bool = False) -> Engine:
     """An engine with our SQLite settings; `once`: keeps no connection, for a single use before a fork."""
     options: dict[str, Any] = {"poolclass": NullPool}
     if not once:
-        # More than the threads of one web process; a ping, because a database that was restarted hangs up silently.
-        options = {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": True}
+        # More than the threads of one web process; a ping, because a server that was restarted hangs up silently.
+        options = {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": not is_sqlite(url)}
     try:
         # Without this a fault's traceback would carry bodies into the log.
         engine = create_engine(url, hide_parameters=True, **options)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, true, update
+from sqlalchemy import delete, func, select
 
 from service.core.lifecycle import DeliveryState
 from service.errors import Conflict
@@ -19,6 +18,7 @@ from service.store.claims import wake_delivery
 from service.store.engine import Database
 from service.store.journal import WORKER, note
 from service.store.rows import FoundMarker, Guard, row_as
+from service.store.statements import Statement, Transaction, given, insert_into, update_where
 from service.store.tables import deliveries, found_markers, guards, journal, returns
 
 #: The reason code of deliveries that wait for the guard to be lifted.
@@ -28,6 +28,59 @@ DATABASE_BEHIND = "database-behind"
 _MARGIN = timedelta(days=1)
 
 
+_ALL = Statement(select(guards).order_by(guards.c.instance))
+_OF = Statement(select(guards).where(guards.c.instance == given("instance")))
+_DELETE = Statement(delete(guards).where(guards.c.instance == given("instance")))
+_INSERT = insert_into(guards, "instance", "set_at", "reason", "known_until", "reconciled_at", "reconciled_by")
+_RECONCILED = update_where(guards, guards.c.instance == given("of"), sets=("reconciled_at", "reconciled_by"))
+
+_FOUND = select(found_markers).where(found_markers.c.instance == given("instance")).order_by(found_markers.c.memo_id)
+_IS_ACCEPTED = found_markers.c.accepted_at.is_not(None)
+#: Whether accepted, not yet, or either.
+_FOUND_BY_ACCEPTED = {
+    None: Statement(_FOUND),
+    True: Statement(_FOUND.where(_IS_ACCEPTED)),
+    False: Statement(_FOUND.where(~_IS_ACCEPTED)),
+}
+_ACCEPT = update_where(
+    found_markers, found_markers.c.instance == given("of"), ~_IS_ACCEPTED, sets=("accepted_at", "accepted_by")
+)
+_FOUND_AGAIN = update_where(
+    found_markers,
+    found_markers.c.instance == given("of"),
+    found_markers.c.memo_id == given("memo"),
+    found_markers.c.marker == given("mark"),
+    sets=("return_id",),
+)
+_KEEP = insert_into(
+    found_markers,
+    "instance",
+    "marker",
+    "order_entity_id",
+    "memo_id",
+    "memo_created_at",
+    "base_total",
+    "return_id",
+    "found_at",
+    "accepted_by",
+)
+_ACCEPTED_MARKERS = select(found_markers.c.marker).where(found_markers.c.instance == given("instance"), _IS_ACCEPTED)
+_ACCEPTED = Statement(_ACCEPTED_MARKERS)
+_ACCEPTED_OF_ORDER = Statement(_ACCEPTED_MARKERS.where(found_markers.c.order_entity_id == given("order")))
+
+_NEWEST_ENTRY = Statement(select(func.max(journal.c.at)))
+_WAITING = Statement(
+    select(deliveries.c.id)
+    .join(returns, returns.c.id == deliveries.c.return_id)
+    .where(
+        returns.c.instance == given("instance"),
+        deliveries.c.state == DeliveryState.NEEDS_PERSON,
+        deliveries.c.reason_code == DATABASE_BEHIND,
+    )
+    .order_by(deliveries.c.id)
+)
+
+
 class Guards:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,53 +88,47 @@ class Guards:
     def set(self, instance: str, reason: str, now: datetime) -> bool:
         """Hold online refunds of an installation back; False when they were already, and the first reason stays."""
 
-        def work(connection: Connection) -> bool:
-            if _guard(connection, instance) is not None:
+        def work(tx: Transaction) -> bool:
+            if _guard(tx, instance) is not None:
                 return False
-            set_guard(connection, instance, reason, now=now, actor=WORKER)
+            set_guard(tx, instance, reason, now=now, actor=WORKER)
             return True
 
         return self._database.write_again_on_race(work)
 
     def of(self, instance: str) -> Guard | None:
-        with self._database.read() as connection:
-            return _guard(connection, instance)
+        with self._database.read() as tx:
+            return _guard(tx, instance)
 
     def all(self) -> tuple[Guard, ...]:
-        with self._database.read() as connection:
-            rows = connection.execute(select(guards).order_by(guards.c.instance)).mappings()
-            return tuple(row_as(Guard, row) for row in rows)
+        with self._database.read() as tx:
+            return tuple(row_as(Guard, row) for row in tx.all(_ALL))
 
     def keep_found(self, instance: str, found: Iterable[FoundMarker], actor: str, now: datetime) -> None:
         """What a search through Magento found; afterwards the guard, if there is one, can be accepted."""
         kept = tuple(found)
 
-        def work(connection: Connection) -> None:
+        def work(tx: Transaction) -> None:
             for each in kept:
-                _keep(connection, each)
-            reconciled = update(guards).where(guards.c.instance == instance)
-            connection.execute(reconciled.values(reconciled_at=now, reconciled_by=actor))
+                _keep(tx, each)
+            tx.change(_RECONCILED, of=instance, reconciled_at=now, reconciled_by=actor)
             text = f"{instance}: {len(kept)} memos with markers that this database does not know"
-            note(connection, now=now, actor=actor, what="guard.reconciled", text=text, data={"instance": instance})
+            note(tx, now=now, actor=actor, what="guard.reconciled", text=text, data={"instance": instance})
 
         self._database.write_again_on_race(work)
 
     def found(self, instance: str, *, accepted: bool | None = None) -> tuple[FoundMarker, ...]:
         """Markers that Magento alone knew, oldest memo first."""
-        query = select(found_markers).where(found_markers.c.instance == instance).order_by(found_markers.c.memo_id)
-        if accepted is not None:
-            is_accepted = found_markers.c.accepted_at.is_not(None)
-            query = query.where(is_accepted if accepted else ~is_accepted)
-        with self._database.read() as connection:
-            return tuple(row_as(FoundMarker, row) for row in connection.execute(query).mappings())
+        with self._database.read() as tx:
+            return tuple(row_as(FoundMarker, row) for row in tx.all(_FOUND_BY_ACCEPTED[accepted], instance=instance))
 
     def accept(self, instance: str, actor: str, now: datetime) -> int:
         """A person has compared: the guard goes, what was found counts as known, and whatever waited is due.
 
         How many deliveries that were. Conflict before anybody has looked.
         """
-        with self._database.write() as connection:
-            guard = _guard(connection, instance)
+        with self._database.write() as tx:
+            guard = _guard(tx, instance)
             if guard is None:
                 raise Conflict(f"online refunds of {instance} are not held back; there is nothing to accept")
             if guard.reconciled_at is None:
@@ -89,21 +136,18 @@ class Guards:
                     f"nobody has looked yet what Magento knows of {instance}: run refundry reconcile, compare what it"
                     " shows with the gateway, then accept it"
                 )
-            change = update(found_markers).where(
-                found_markers.c.instance == instance, found_markers.c.accepted_at.is_(None)
-            )
-            accepted = connection.execute(change.values(accepted_at=now, accepted_by=actor)).rowcount
-            connection.execute(delete(guards).where(guards.c.instance == instance))
+            accepted = tx.change(_ACCEPT, of=instance, accepted_at=now, accepted_by=actor)
+            tx.change(_DELETE, instance=instance)
             text = f"{instance}: online refunds go on; {accepted} memos found in Magento count as known"
-            note(connection, now=now, actor=actor, what="guard.accepted", text=text, data={"instance": instance})
-            waiting = _waiting(connection, instance)
+            note(tx, now=now, actor=actor, what="guard.accepted", text=text, data={"instance": instance})
+            waiting = tx.scalars(_WAITING, instance=instance)
             for delivery_id in waiting:
-                wake_delivery(connection, delivery_id, now=now, actor=actor)
+                wake_delivery(tx, delivery_id, now=now, actor=actor)
         return len(waiting)
 
 
 def set_guard(
-    connection: Connection,
+    tx: Transaction,
     instance: str,
     reason: str,
     *,
@@ -111,65 +155,50 @@ def set_guard(
     actor: str,
     known_until: datetime | None = None,
 ) -> None:
-    values = {"set_at": now, "reason": reason, "known_until": known_until, "reconciled_at": None, "reconciled_by": ""}
-    connection.execute(delete(guards).where(guards.c.instance == instance))
-    connection.execute(insert(guards).values(instance=instance, **values))
+    tx.change(_DELETE, instance=instance)
+    tx.change(
+        _INSERT,
+        instance=instance,
+        set_at=now,
+        reason=reason,
+        known_until=known_until,
+        reconciled_at=None,
+        reconciled_by="",
+    )
     text = f"online refunds of {instance} wait: {reason}"
-    note(connection, now=now, actor=actor, what="guard.set", text=text, data={"instance": instance})
+    note(tx, now=now, actor=actor, what="guard.set", text=text, data={"instance": instance})
 
 
-def last_certainty(connection: Connection) -> datetime | None:
+def last_certainty(tx: Transaction) -> datetime | None:
     """Until when this database is known to tell everything: its newest entry, less a margin; None when it is empty."""
-    newest: datetime | None = connection.execute(select(func.max(journal.c.at))).scalar_one()
+    newest: datetime | None = tx.scalar(_NEWEST_ENTRY)
     return None if newest is None else newest - _MARGIN
 
 
-def accepted_markers(connection: Connection, instance: str, order_entity_id: int | None) -> frozenset[str]:
+def accepted_markers(tx: Transaction, instance: str, order_entity_id: int | None) -> frozenset[str]:
     """Of one order, or of all."""
-    query = select(found_markers.c.marker).where(
-        found_markers.c.instance == instance,
-        true() if order_entity_id is None else found_markers.c.order_entity_id == order_entity_id,
-        found_markers.c.accepted_at.is_not(None),
-    )
-    return frozenset(connection.execute(query).scalars())
+    if order_entity_id is None:
+        return frozenset(tx.scalars(_ACCEPTED, instance=instance))
+    return frozenset(tx.scalars(_ACCEPTED_OF_ORDER, instance=instance, order=order_entity_id))
 
 
-def _guard(connection: Connection, instance: str) -> Guard | None:
-    row = connection.execute(select(guards).where(guards.c.instance == instance)).mappings().one_or_none()
+def _guard(tx: Transaction, instance: str) -> Guard | None:
+    row = tx.first(_OF, instance=instance)
     return None if row is None else row_as(Guard, row)
 
 
-def _keep(connection: Connection, each: FoundMarker) -> None:
+def _keep(tx: Transaction, each: FoundMarker) -> None:
     """Once: a second search must not take back what was accepted; but it may have learnt the return meanwhile."""
-    same = (
-        found_markers.c.instance == each.instance,
-        found_markers.c.memo_id == each.memo_id,
-        found_markers.c.marker == each.marker,
-    )
-    if connection.execute(update(found_markers).where(*same).values(return_id=each.return_id)).rowcount == 0:
-        values: dict[str, Any] = {
-            "instance": each.instance,
-            "marker": each.marker,
-            "order_entity_id": each.order_entity_id,
-            "memo_id": each.memo_id,
-            "memo_created_at": each.memo_created_at,
-            "base_total": each.base_total,
-            "return_id": each.return_id,
-            "found_at": each.found_at,
-            "accepted_by": "",
-        }
-        connection.execute(insert(found_markers).values(values))
-
-
-def _waiting(connection: Connection, instance: str) -> list[int]:
-    query = (
-        select(deliveries.c.id)
-        .join(returns, returns.c.id == deliveries.c.return_id)
-        .where(
-            returns.c.instance == instance,
-            deliveries.c.state == DeliveryState.NEEDS_PERSON,
-            deliveries.c.reason_code == DATABASE_BEHIND,
+    if tx.change(_FOUND_AGAIN, of=each.instance, memo=each.memo_id, mark=each.marker, return_id=each.return_id) == 0:
+        tx.change(
+            _KEEP,
+            instance=each.instance,
+            marker=each.marker,
+            order_entity_id=each.order_entity_id,
+            memo_id=each.memo_id,
+            memo_created_at=each.memo_created_at,
+            base_total=each.base_total,
+            return_id=each.return_id,
+            found_at=each.found_at,
+            accepted_by="",
         )
-        .order_by(deliveries.c.id)
-    )
-    return list(connection.execute(query).scalars())

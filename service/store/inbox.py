@@ -8,23 +8,99 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from service.core.lifecycle import DeliveryState
 from service.errors import NotFound
-from service.store.claims import check_delivery_move, hold, lock_delivery, wake_delivery
+from service.store.claims import change_delivery, check_delivery_move, hold, wake_delivery
 from service.store.engine import Database
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
-from service.store.many import receive_many
 from service.store.refund_rows import leave_no_slot_behind
 from service.store.rows import Claim, Delivery, DeliverySummary, NewDelivery, Received, SourceCount, row_as
+from service.store.statements import Statement, Transaction, among, given, insert_into
 from service.store.tables import CLAIMABLE_STATES, deliveries, events, returns
 
 _SUMMARY = [column for column in deliveries.c if column.name not in {"body", "headers", "wake_asked"}]
+
+_IS_CLAIMABLE = among(deliveries.c.state, CLAIMABLE_STATES)
+
+_DUE = (
+    select(deliveries.c.id)
+    .where(
+        _IS_CLAIMABLE,
+        deliveries.c.due_at <= given("now"),
+        or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= given("now")),
+    )
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(1)
+)
+
+_IS_ANY_DUE = Statement(_DUE)
+
+_CLAIM = Statement(
+    update(deliveries)
+    # The one place where the databases differ: PostgreSQL lets workers pass each other's rows, SQLite's dialect leaves
+    # the words out, and its writers take turns anyway.
+    .where(deliveries.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
+    .values(fence=deliveries.c.fence + 1, attempts=deliveries.c.attempts + 1, wake_asked=False)
+    .returning(*deliveries.c),
+    sets=("worker", "lease_until"),
+)
+
+_DELIVERY = Statement(select(deliveries).where(deliveries.c.id == given("delivery")))
+
+_COUNTS = Statement(select(deliveries.c.state, func.count().label("count")).group_by(deliveries.c.state))
+
+_BY_SOURCE = Statement(
+    select(
+        deliveries.c.source,
+        deliveries.c.state,
+        func.count().label("count"),
+        func.max(deliveries.c.received_at).label("last_received_at"),
+    )
+    .group_by(deliveries.c.source, deliveries.c.state)
+    .order_by(deliveries.c.source, deliveries.c.state)
+)
+
+_OLDEST_DUE = Statement(select(func.min(deliveries.c.due_at)).where(_IS_CLAIMABLE, deliveries.c.due_at <= given("now")))
+
+_KNOWN = Statement(
+    select(deliveries.c.id, deliveries.c.body_sha256, deliveries.c.clashes_with)
+    .where(deliveries.c.source == given("source"), deliveries.c.delivery_key == given("key"))
+    .order_by(deliveries.c.id)
+)
+
+_INSERT = insert_into(
+    deliveries,
+    *(column.name for column in deliveries.c if column.name != "id"),
+    returning=[deliveries.c.id],
+)
+
+_COUNT_AGAIN = Statement(
+    update(deliveries).where(deliveries.c.id == given("delivery")).values(redeliveries=deliveries.c.redeliveries + 1),
+    sets=("last_redelivered_at",),
+)
+
+_TO_WAKE = Statement(
+    select(deliveries.c.id)
+    .where(
+        or_(
+            deliveries.c.id.in_(
+                select(events.c.delivery_id)
+                .join(returns, returns.c.current_event_id == events.c.id)
+                .where(returns.c.id == given("return"))
+            ),
+            (deliveries.c.return_id == given("return"))
+            & among(deliveries.c.state, (*CLAIMABLE_STATES, DeliveryState.NEEDS_PERSON, DeliveryState.SHADOWED)),
+        )
+    )
+    .order_by(deliveries.c.id)
+)
 
 
 class Inbox:
@@ -33,56 +109,36 @@ class Inbox:
 
     def receive(self, new: NewDelivery) -> Received:
         """Store a delivery, or recognise it; it is on disk when this returns, and only then may it be acknowledged."""
-        return self._database.write_grouped(lambda connection: _receive(connection, new))
+        return self._database.write_grouped(lambda tx: _receive(tx, new))
 
     def receive_all(self, batch: Sequence[NewDelivery]) -> tuple[Received, ...]:
         """Many in one commit: all of them are on disk when this returns, or none is. What is known stays untouched."""
-        return self._database.write_again_on_race(lambda connection: receive_many(connection, batch, _receive))
+        return self._database.write_again_on_race(
+            lambda tx: tuple(_receive(tx, new, notes_repeats=False) for new in batch)
+        )
 
     def claim(self, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
         """The delivery that has been due longest, held until the lease ends; None when nothing is due."""
-        due = (
-            select(deliveries.c.id)
-            .where(
-                deliveries.c.state.in_(CLAIMABLE_STATES),
-                deliveries.c.due_at <= now,
-                or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now),
-            )
-            .order_by(deliveries.c.due_at, deliveries.c.id)
-            .limit(1)
-            # The one place where the databases differ: PostgreSQL lets workers pass each other's rows, SQLite's
-            # dialect leaves the words out, and its writers take turns anyway.
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-        statement = (
-            update(deliveries)
-            .where(deliveries.c.id == due)
-            .values(
-                worker=worker,
-                lease_until=now + timedelta(seconds=lease_seconds),
-                fence=deliveries.c.fence + 1,
-                attempts=deliveries.c.attempts + 1,
-                wake_asked=False,
-            )
-            .returning(*deliveries.c)
-        )
-        with self._database.write() as connection:
-            row = connection.execute(statement).mappings().one_or_none()
+        if self._database.has_one_writer and not self._is_any_due(now):
+            return None
+        with self._database.write() as tx:
+            row = tx.first(_CLAIM, now=now, worker=worker, lease_until=now + timedelta(seconds=lease_seconds))
         if row is None:
             return None
         return Claim(delivery=row_as(Delivery, row), worker=worker, fence=row["fence"], lease_until=row["lease_until"])
 
+    def _is_any_due(self, now: datetime) -> bool:
+        """Idle workers ask all the time: a look leaves the one writer to those who write."""
+        with self._database.read() as tx:
+            return tx.first(_IS_ANY_DUE, now=now) is not None
+
     def extend(self, claim: Claim, now: datetime, lease_seconds: float) -> Claim:
         """The same claim with a later end; LeaseLost when somebody else has it."""
         lease_until = now + timedelta(seconds=lease_seconds)
-        with self._database.write() as connection:
-            row = hold(connection, claim)
-            connection.execute(
-                update(deliveries).where(deliveries.c.id == claim.delivery.id).values(lease_until=lease_until)
-            )
-        delivery = row_as(Delivery, {**row._mapping, "lease_until": lease_until})  # noqa: SLF001 -- SQLAlchemy's public name
-        return Claim(delivery=delivery, worker=claim.worker, fence=claim.fence, lease_until=lease_until)
+        with self._database.write() as tx:
+            hold(tx, claim)
+            change_delivery(tx, claim.delivery.id, lease_until=lease_until)
+        return replace(claim, delivery=replace(claim.delivery, lease_until=lease_until), lease_until=lease_until)
 
     def finish(
         self,
@@ -101,39 +157,37 @@ class Inbox:
         """
         if (state is DeliveryState.WAITING) != (due_at is not None):
             raise ValueError(f"a delivery that becomes {state} with due_at {due_at}: waiting has one, others have none")
-        with self._database.write() as connection:
-            row = hold(connection, claim)
-            check_delivery_move(claim.delivery.id, row.state, state)
-            leave_no_slot_behind(connection, claim, now, comes_again=state is DeliveryState.WAITING)
-            connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == claim.delivery.id)
-                .values(
-                    state=state,
-                    due_at=due_at,
-                    lease_until=None,
-                    worker="",
-                    wake_asked=False,
-                    reason_code=reason_code,
-                    reason=reason,
-                )
+        with self._database.write() as tx:
+            row = hold(tx, claim)
+            check_delivery_move(claim.delivery.id, row["state"], state)
+            leave_no_slot_behind(tx, claim, now, comes_again=state is DeliveryState.WAITING)
+            change_delivery(
+                tx,
+                claim.delivery.id,
+                state=state,
+                due_at=due_at,
+                lease_until=None,
+                worker="",
+                wake_asked=False,
+                reason_code=reason_code,
+                reason=reason,
             )
             note(
-                connection,
+                tx,
                 now=now,
                 actor=WORKER,
                 what=f"delivery.{state}",
                 text=reason,
                 data={"reason_code": reason_code, "due_at": due_at},
                 delivery_id=claim.delivery.id,
-                return_id=row.return_id,
+                return_id=row["return_id"],
             )
-            if row.wake_asked:
-                wake_delivery(connection, claim.delivery.id, now=now, actor=WORKER)
+            if row["wake_asked"]:
+                wake_delivery(tx, claim.delivery.id, now=now, actor=WORKER)
 
     def delivery(self, delivery_id: int) -> Delivery:
-        with self._database.read() as connection:
-            row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).mappings().one_or_none()
+        with self._database.read() as tx:
+            row = tx.first(_DELIVERY, delivery=delivery_id)
         if row is None:
             raise NotFound(f"there is no delivery {format_id('delivery', delivery_id)}", delivery_id=delivery_id)
         return row_as(Delivery, row)
@@ -148,160 +202,123 @@ class Inbox:
         limit: int = 50,
     ) -> tuple[DeliverySummary, ...]:
         """Newest first; `before` is the id of the last one seen."""
-        query = select(*_SUMMARY).order_by(deliveries.c.id.desc()).limit(limit)
-        if source is not None:
-            query = query.where(deliveries.c.source == source)
-        if state is not None:
-            query = query.where(deliveries.c.state == state)
-        if return_id is not None:
-            query = query.where(deliveries.c.return_id == return_id)
-        if before is not None:
-            query = query.where(deliveries.c.id < before)
-        with self._database.read() as connection:
-            return tuple(row_as(DeliverySummary, row) for row in connection.execute(query).mappings())
+        filters = {"source": source, "state": state, "return_id": return_id, "before": before}
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        with self._database.read() as tx:
+            rows = tx.all(_listing(tuple(wanted)), limit=limit, **wanted)
+        return tuple(row_as(DeliverySummary, row) for row in rows)
 
     def wake(self, *, now: datetime, actor: str, delivery_id: int | None = None, return_id: int | None = None) -> int:
         """Make a delivery due now, or a return's: its current event's, and all that wait or need a person."""
         if (delivery_id is None) == (return_id is None):
             raise ValueError("wake a delivery or a return, one of them")
-        with self._database.write() as connection:
-            ids = [delivery_id] if delivery_id is not None else _to_wake(connection, return_id)
+        with self._database.write() as tx:
+            ids = [delivery_id] if delivery_id is not None else _to_wake(tx, return_id)
             for each in ids:
-                wake_delivery(connection, each, now=now, actor=actor)
+                wake_delivery(tx, each, now=now, actor=actor)
         return len(ids)
 
     def counts(self) -> dict[DeliveryState, int]:
         """How many deliveries are in each state; all states, zeros included."""
-        with self._database.read() as connection:
-            found = connection.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state)).all()
-        return dict.fromkeys(DeliveryState, 0) | {state: count for state, count in found}  # noqa: C416 -- typed rows
+        with self._database.read() as tx:
+            found = tx.all(_COUNTS)
+        return dict.fromkeys(DeliveryState, 0) | {row["state"]: row["count"] for row in found}
 
     def by_source(self) -> tuple[SourceCount, ...]:
         """How many deliveries each source has in each state it has any in; looks at every delivery."""
-        query = (
-            select(
-                deliveries.c.source,
-                deliveries.c.state,
-                func.count().label("count"),
-                func.max(deliveries.c.received_at).label("last_received_at"),
-            )
-            .group_by(deliveries.c.source, deliveries.c.state)
-            .order_by(deliveries.c.source, deliveries.c.state)
-        )
-        with self._database.read() as connection:
-            return tuple(row_as(SourceCount, row) for row in connection.execute(query).mappings())
+        with self._database.read() as tx:
+            return tuple(row_as(SourceCount, row) for row in tx.all(_BY_SOURCE))
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """Since when the longest waiting delivery has been due; None when none is."""
-        query = select(func.min(deliveries.c.due_at)).where(
-            deliveries.c.state.in_(CLAIMABLE_STATES), deliveries.c.due_at <= now
-        )
-        with self._database.read() as connection:
-            oldest: datetime | None = connection.execute(query).scalar_one()
+        with self._database.read() as tx:
+            oldest: datetime | None = tx.scalar(_OLDEST_DUE, now=now)
         return oldest
 
 
-def _receive(connection: Connection, new: NewDelivery) -> Received:
+@cache
+def _listing(filters: tuple[str, ...]) -> Statement:
+    conditions = [
+        deliveries.c.id < given("before") if name == "before" else deliveries.c[name] == given(name) for name in filters
+    ]
+    return Statement(select(*_SUMMARY).where(*conditions).order_by(deliveries.c.id.desc()).limit(given("limit")))
+
+
+def _receive(tx: Transaction, new: NewDelivery, *, notes_repeats: bool = True) -> Received:
     sha256 = hashlib.sha256(new.body).hexdigest()
-    known = connection.execute(
-        select(deliveries.c.id, deliveries.c.body_sha256)
-        .where(deliveries.c.source == new.source, deliveries.c.delivery_key == new.delivery_key)
-        .order_by(deliveries.c.id)
-    ).all()
+    known = tx.all(_KNOWN, source=new.source, key=new.delivery_key)
     for row in known:
-        if row.body_sha256 == sha256:
-            return _received_again(connection, row.id, new)
+        if row["body_sha256"] == sha256:
+            if notes_repeats:
+                _note_repeat(tx, row["id"], new)
+            return Received(delivery_id=row["id"], duplicate=True, clash=row["clashes_with"] is not None)
     if known:
-        return _received_otherwise(connection, known[0].id, sha256, new)
-    delivery_id = _insert(connection, new, sha256, {"state": DeliveryState.RECEIVED, "due_at": new.received_at})
-    _note(connection, new, delivery_id, "delivery.received", f"{len(new.body)} bytes from {new.source}")
+        return _received_otherwise(tx, known[0]["id"], sha256, new)
+    delivery_id = _insert(tx, new, sha256, state=DeliveryState.RECEIVED, due_at=new.received_at)
+    _note(tx, new, delivery_id, "delivery.received", f"{len(new.body)} bytes from {new.source}")
     return Received(delivery_id=delivery_id, duplicate=False, clash=False)
 
 
-def _received_again(connection: Connection, delivery_id: int, new: NewDelivery) -> Received:
-    row = lock_delivery(connection, delivery_id)
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery_id)
-        .values(redeliveries=deliveries.c.redeliveries + 1, last_redelivered_at=new.received_at)
-    )
-    _note(connection, new, delivery_id, "delivery.duplicate", "the same bytes arrived again")
-    return Received(delivery_id=delivery_id, duplicate=True, clash=row.clashes_with is not None)
+def _note_repeat(tx: Transaction, delivery_id: int, new: NewDelivery) -> None:
+    tx.change(_COUNT_AGAIN, delivery=delivery_id, last_redelivered_at=new.received_at)
+    _note(tx, new, delivery_id, "delivery.duplicate", "the same bytes arrived again")
 
 
-def _received_otherwise(connection: Connection, first_id: int, sha256: str, new: NewDelivery) -> Received:
+def _received_otherwise(tx: Transaction, first_id: int, sha256: str, new: NewDelivery) -> Received:
     first = format_id("delivery", first_id)
-    delivery_id = _insert(
-        connection,
-        new,
-        sha256,
-        {
-            "state": DeliveryState.NEEDS_PERSON,
-            "clashes_with": first_id,
-            "reason_code": "delivery-clash",
-            "reason": "",
-        },
-    )
+    state = DeliveryState.NEEDS_PERSON
+    delivery_id = _insert(tx, new, sha256, state=state, clashes_with=first_id, reason_code="delivery-clash")
     reason = (
         f"{format_id('delivery', delivery_id)} has the key {new.delivery_key!r} of {first}, but another body:"
         f" compare the two, and replay {format_id('delivery', delivery_id)} if it is right"
     )
-    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(reason=reason))
-    _note(connection, new, delivery_id, "delivery.clash", reason)
+    change_delivery(tx, delivery_id, reason=reason)
+    _note(tx, new, delivery_id, "delivery.clash", reason)
     return Received(delivery_id=delivery_id, duplicate=False, clash=True)
 
 
-def _insert(connection: Connection, new: NewDelivery, sha256: str, values: dict[str, Any]) -> int:
-    given = {
-        "source": new.source,
-        "delivery_key": new.delivery_key,
-        "body_sha256": sha256,
-        "body": new.body,
-        "headers": dict(new.headers),
-        "received_at": new.received_at,
-        "worker": "",
-        "fence": 0,
-        "attempts": 0,
-        "wake_asked": False,
-        "reason_code": "",
-        "reason": "",
-        "redeliveries": 0,
-    }
-    delivery_id: int = connection.execute(
-        insert(deliveries).values(given | values).returning(deliveries.c.id)
-    ).scalar_one()
+def _insert(
+    tx: Transaction,
+    new: NewDelivery,
+    sha256: str,
+    *,
+    state: DeliveryState,
+    due_at: datetime | None = None,
+    clashes_with: int | None = None,
+    reason_code: str = "",
+) -> int:
+    delivery_id: int = tx.scalar(
+        _INSERT,
+        source=new.source,
+        delivery_key=new.delivery_key,
+        body_sha256=sha256,
+        body=new.body,
+        headers=dict(new.headers),
+        received_at=new.received_at,
+        state=state,
+        due_at=due_at,
+        lease_until=None,
+        worker="",
+        fence=0,
+        attempts=0,
+        wake_asked=False,
+        event_id=None,
+        return_id=None,
+        reason_code=reason_code,
+        reason="",
+        redeliveries=0,
+        last_redelivered_at=None,
+        clashes_with=clashes_with,
+    )
     return delivery_id
 
 
-def _note(connection: Connection, new: NewDelivery, delivery_id: int, what: str, text: str) -> None:
-    note(
-        connection,
-        now=new.received_at,
-        actor=f"source {new.source}",
-        what=what,
-        text=text,
-        delivery_id=delivery_id,
-    )
+def _note(tx: Transaction, new: NewDelivery, delivery_id: int, what: str, text: str) -> None:
+    note(tx, now=new.received_at, actor=f"source {new.source}", what=what, text=text, delivery_id=delivery_id)
 
 
-def _to_wake(connection: Connection, return_id: int | None) -> list[int]:
-    current = (
-        select(events.c.delivery_id)
-        .join(returns, returns.c.current_event_id == events.c.id)
-        .where(returns.c.id == return_id)
-    )
-    halted = (*CLAIMABLE_STATES, DeliveryState.NEEDS_PERSON, DeliveryState.SHADOWED)
-    query = (
-        select(deliveries.c.id)
-        .where(
-            or_(
-                deliveries.c.id.in_(current),
-                (deliveries.c.return_id == return_id) & deliveries.c.state.in_(halted),
-            )
-        )
-        .order_by(deliveries.c.id)
-    )
-    ids = list(connection.execute(query).scalars())
+def _to_wake(tx: Transaction, return_id: int | None) -> list[int]:
+    ids = tx.scalars(_TO_WAKE, **{"return": return_id})
     if not ids:
         raise NotFound(f"there is no return {format_id('return', return_id or 0)} to wake", return_id=return_id)
     return ids

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import select
 
 from service.store.engine import Database
 from service.store.rows import JournalEntry, row_as
+from service.store.statements import Statement, Transaction, given, insert_into
 from service.store.tables import journal
 
 #: Who did what nobody asked for.
 WORKER = "worker"
+
+
+_NOTE = insert_into(journal, "at", "actor", "what", "text", "data", "delivery_id", "return_id", "refund_id")
 
 
 class Journal:
@@ -32,16 +37,10 @@ class Journal:
         limit: int = 500,
     ) -> tuple[JournalEntry, ...]:
         """The newest `limit` entries that name all the ids given, oldest first."""
-        query = select(journal).order_by(journal.c.id.desc()).limit(limit)
-        for column, wanted in (
-            (journal.c.delivery_id, delivery_id),
-            (journal.c.return_id, return_id),
-            (journal.c.refund_id, refund_id),
-        ):
-            if wanted is not None:
-                query = query.where(column == wanted)
-        with self._database.read() as connection:
-            newest_first = connection.execute(query).mappings().all()
+        ids = {"delivery_id": delivery_id, "return_id": return_id, "refund_id": refund_id}
+        wanted = {name: value for name, value in ids.items() if value is not None}
+        with self._database.read() as tx:
+            newest_first = tx.all(_newest(tuple(wanted)), limit=limit, **wanted)
         return tuple(row_as(JournalEntry, entry) for entry in reversed(newest_first))
 
     def add(
@@ -57,9 +56,9 @@ class Journal:
         refund_id: int | None = None,
     ) -> None:
         """An entry about something that changed no row of ours."""
-        with self._database.write() as connection:
+        with self._database.write() as tx:
             note(
-                connection,
+                tx,
                 now=now,
                 actor=actor,
                 what=what,
@@ -71,8 +70,14 @@ class Journal:
             )
 
 
+@cache
+def _newest(columns: tuple[str, ...]) -> Statement:
+    conditions = [journal.c[name] == given(name) for name in columns]
+    return Statement(select(journal).where(*conditions).order_by(journal.c.id.desc()).limit(given("limit")))
+
+
 def note(
-    connection: Connection,
+    tx: Transaction,
     *,
     now: datetime,
     actor: str,
@@ -84,15 +89,14 @@ def note(
     refund_id: int | None = None,
 ) -> None:
     """Write an entry beside the change it tells of."""
-    connection.execute(
-        insert(journal).values(
-            at=now,
-            actor=actor,
-            what=what,
-            text=text,
-            data=data or {},
-            delivery_id=delivery_id,
-            return_id=return_id,
-            refund_id=refund_id,
-        )
+    tx.change(
+        _NOTE,
+        at=now,
+        actor=actor,
+        what=what,
+        text=text,
+        data=data or {},
+        delivery_id=delivery_id,
+        return_id=return_id,
+        refund_id=refund_id,
     )

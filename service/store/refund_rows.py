@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 
 from service.core.drift import OrderBefore
 from service.core.lifecycle import REFUND_MOVES, RefundState
@@ -21,6 +22,7 @@ from service.store.content import rebuild
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
 from service.store.rows import Claim, RefundRow, row_as
+from service.store.statements import Row, Statement, Transaction, among, given
 from service.store.tables import attempts, refunds
 
 #: A fence that no claim has: what a worker still means to write about this row is void.
@@ -28,8 +30,18 @@ NO_FENCE = 0
 
 was_tried: ColumnElement[bool] = exists().where(attempts.c.refund_id == refunds.c.id)
 
+_READ = Statement(select(refunds).where(refunds.c.id == given("refund")))
+_LOCK = Statement(select(refunds).where(refunds.c.id == given("refund")).with_for_update())
+_DELETE = Statement(delete(refunds).where(refunds.c.id == given("refund")))
+_HELD_BY_CLAIM = Statement(
+    select(refunds).where(
+        refunds.c.delivery_id == given("delivery"),
+        among(refunds.c.state, (RefundState.CHECKING, RefundState.SENDING)),
+    )
+)
 
-def as_refund(columns: Mapping[Any, Any]) -> RefundRow:
+
+def as_refund(columns: Row) -> RefundRow:
     request, differences, before = columns["request"], columns["differences"], columns["order_before"]
     return row_as(
         RefundRow,
@@ -42,17 +54,16 @@ def as_refund(columns: Mapping[Any, Any]) -> RefundRow:
     )
 
 
-def read_refund(connection: Connection, refund_id: int, *, lock: bool = False) -> RefundRow:
-    query = select(refunds).where(refunds.c.id == refund_id)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+def read_refund(tx: Transaction, refund_id: int, *, lock: bool = False) -> RefundRow:
+    row = tx.first(_LOCK if lock else _READ, refund=refund_id)
     if row is None:
         raise NotFound(f"there is no refund {format_id('refund', refund_id)}", refund_id=refund_id)
     return as_refund(row)
 
 
-def held_refund(connection: Connection, claim: Claim, refund_id: int) -> RefundRow:
+def held_refund(tx: Transaction, claim: Claim, refund_id: int) -> RefundRow:
     """The row as this claim holds it, locked until the transaction ends; LeaseLost when it does not."""
-    row = read_refund(connection, refund_id, lock=True)
+    row = read_refund(tx, refund_id, lock=True)
     if (row.delivery_id, row.fence) != (claim.delivery.id, claim.fence):
         raise LeaseLost(
             f"{format_id('refund', refund_id)} is not held by {format_id('delivery', claim.delivery.id)} with"
@@ -79,7 +90,7 @@ def check_refund_is(row: RefundRow, state: RefundState) -> None:
 
 
 def move_refund(
-    connection: Connection,
+    tx: Transaction,
     row: RefundRow,
     new: RefundState,
     *,
@@ -89,26 +100,48 @@ def move_refund(
     actor: str = WORKER,
     data: Mapping[str, Any] | None = None,
     what: str | None = None,
-) -> None:
-    """Bring `row`, as it was read, to its next state and tell the journal; nothing happens if it changed meanwhile."""
+) -> RefundRow:
+    """Bring `row`, as it was read, to its next state and tell the journal; LeaseLost if it changed meanwhile."""
     check_refund_move(row, new)
-    change = (
-        update(refunds)
-        .where(
-            refunds.c.id == row.id,
-            refunds.c.delivery_id == row.delivery_id,
-            refunds.c.fence == row.fence,
-            refunds.c.state == row.state,
-        )
-        .values({"state": new, "updated_at": now, **(values or {})})
-    )
-    if connection.execute(change).rowcount != 1:
+    changes = {"state": new, "updated_at": now, **(values or {})}
+    was = {"refund": row.id, "was_held_by": row.delivery_id, "was_fence": row.fence, "was_state": row.state}
+    moved = tx.first(_move(tuple(changes)), **was, **changes)
+    if moved is None:
         raise LeaseLost(f"{format_id('refund', row.id)} changed hands meanwhile; this write is void")
-    note_refund(connection, row, now=now, what=what or f"refund.{new}", text=text, actor=actor, data=data)
+    note_refund(tx, row, now=now, what=what or f"refund.{new}", text=text, actor=actor, data=data)
+    return as_refund(moved)
+
+
+@cache
+def _move(columns: tuple[str, ...]) -> Statement:
+    change = update(refunds).where(
+        refunds.c.id == given("refund"),
+        refunds.c.delivery_id == given("was_held_by"),
+        refunds.c.fence == given("was_fence"),
+        refunds.c.state == given("was_state"),
+    )
+    return Statement(change.returning(*refunds.c), sets=columns)
+
+
+def change_refund(tx: Transaction, refund_id: int, **values: Any) -> RefundRow:
+    """Set columns of a row that the transaction holds; its state is `move_refund`'s affair."""
+    row = tx.first(_change(tuple(values)), refund=refund_id, **values)
+    assert row is not None, "the transaction holds the row"
+    return as_refund(row)
+
+
+@cache
+def _change(columns: tuple[str, ...]) -> Statement:
+    change = update(refunds).where(refunds.c.id == given("refund"))
+    return Statement(change.returning(*refunds.c), sets=columns)
+
+
+def delete_refund(tx: Transaction, refund_id: int) -> None:
+    tx.change(_DELETE, refund=refund_id)
 
 
 def insert_refund(
-    connection: Connection,
+    tx: Transaction,
     *,
     return_id: int,
     instance: str,
@@ -116,9 +149,9 @@ def insert_refund(
     now: datetime,
     text: str,
     values: Mapping[str, Any],
-) -> int:
-    """A new row, by its id; `values` name its delivery, fence and order, and the rest of what is known."""
-    given = {
+) -> RefundRow:
+    """A new row; `values` name its delivery, fence and order, and the rest of what is known."""
+    columns = {
         "return_id": return_id,
         "instance": instance,
         "state": state,
@@ -130,16 +163,20 @@ def insert_refund(
         "email_state": "",
         "created_at": now,
         "updated_at": now,
+        **values,
     }
-    refund_id: int = connection.execute(
-        insert(refunds).values(given | dict(values)).returning(refunds.c.id)
-    ).scalar_one()
-    note_refund(connection, read_refund(connection, refund_id), now=now, what=f"refund.{state}", text=text)
-    return refund_id
+    row = as_refund(tx.one(_insert(tuple(columns)), **columns))
+    note_refund(tx, row, now=now, what=f"refund.{state}", text=text)
+    return row
+
+
+@cache
+def _insert(columns: tuple[str, ...]) -> Statement:
+    return Statement(insert(refunds).returning(*refunds.c), sets=columns)
 
 
 def note_refund(
-    connection: Connection,
+    tx: Transaction,
     row: RefundRow,
     *,
     now: datetime,
@@ -149,7 +186,7 @@ def note_refund(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     note(
-        connection,
+        tx,
         now=now,
         actor=actor,
         what=what,
@@ -162,31 +199,25 @@ def note_refund(
 
 
 def release_slot(
-    connection: Connection, row: RefundRow, *, now: datetime, text: str, values: Mapping[str, Any] | None = None
+    tx: Transaction, row: RefundRow, *, now: datetime, text: str, values: Mapping[str, Any] | None = None
 ) -> None:
     """Give the order's slot back: `checking` → `planned`, or no row at all where nothing was ever planned."""
     check_refund_is(row, RefundState.CHECKING)
     if row.request is None:
-        connection.execute(delete(refunds).where(refunds.c.id == row.id))
-        note_refund(connection, row, now=now, what="refund.released", text=text)
+        delete_refund(tx, row.id)
+        note_refund(tx, row, now=now, what="refund.released", text=text)
         return
-    move_refund(connection, row, RefundState.PLANNED, now=now, text=text, values=values, what="refund.released")
+    move_refund(tx, row, RefundState.PLANNED, now=now, text=text, values=values, what="refund.released")
 
 
-def leave_no_slot_behind(connection: Connection, claim: Claim, now: datetime, *, comes_again: bool) -> None:
+def leave_no_slot_behind(tx: Transaction, claim: Claim, now: datetime, *, comes_again: bool) -> None:
     """Release what a claim still holds in `checking`.
 
     IllegalMove where a call's outcome was never said, unless the delivery comes again and can find it out.
     """
-    held = connection.execute(
-        select(refunds).where(
-            refunds.c.delivery_id == claim.delivery.id,
-            refunds.c.state.in_((RefundState.CHECKING, RefundState.SENDING)),
-        )
-    ).mappings()
-    for row in [as_refund(each) for each in held]:
+    for row in map(as_refund, tx.all(_HELD_BY_CLAIM, delivery=claim.delivery.id)):
         if row.state is RefundState.CHECKING:
-            release_slot(connection, row, now=now, text="its delivery was finished")
+            release_slot(tx, row, now=now, text="its delivery was finished")
         elif not comes_again:
             raise IllegalMove(
                 f"{format_id('delivery', claim.delivery.id)} cannot be finished while"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.core.drift import OrderBefore
@@ -28,6 +29,7 @@ from service.store.journal import WORKER
 from service.store.refund_rows import (
     NO_FENCE,
     as_refund,
+    change_refund,
     check_refund_is,
     held_refund,
     insert_refund,
@@ -38,12 +40,76 @@ from service.store.refund_rows import (
 )
 from service.store.returns import keep_memo_answer
 from service.store.rows import Attempt, Claim, RefundRow, ReturnCase, SentTotals, Settlement, row_as
+from service.store.statements import Statement, Transaction, among, given, insert_into
 from service.store.tables import attempts, refunds, returns
 
 #: What may have moved money.
 _MAY_HAVE_PAID = (RefundState.SENDING, RefundState.UNKNOWN, RefundState.DONE)
 
 _NO_FLAG: Mapping[str, Any] = {"needs_person": False, "reason_code": "", "reason": ""}
+
+
+def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(refunds).where(*conditions).order_by(refunds.c.id)
+
+
+_OF_RETURN = Statement(_rows(refunds.c.return_id == given("return_id")))
+
+_OF_ORDER = (refunds.c.instance == given("instance"), refunds.c.order_entity_id == given("entity_id"))
+_UNSETTLED = Statement(
+    _rows(
+        *_OF_ORDER,
+        or_(
+            among(refunds.c.state, (RefundState.SENDING, RefundState.UNKNOWN)),
+            and_(refunds.c.state == RefundState.DONE, refunds.c.memo_id.is_(None)),
+        ),
+    )
+)
+
+_SENT_MARKERS = select(refunds.c.marker).where(
+    refunds.c.instance == given("instance"),
+    refunds.c.marker.is_not(None),
+    or_(refunds.c.sends > 0, refunds.c.state == RefundState.DONE),
+)
+_MARKERS = Statement(_SENT_MARKERS)
+_MARKERS_OF_ORDER = Statement(_SENT_MARKERS.where(refunds.c.order_entity_id == given("entity_id")))
+
+_DONE = _rows(
+    refunds.c.instance == given("instance"), refunds.c.state == RefundState.DONE, refunds.c.memo_id.is_not(None)
+)
+_ALL_DONE = Statement(_DONE)
+_DONE_SINCE = Statement(_DONE.where(refunds.c.sent_at >= given("since")))
+
+_IN_SLOT = among(refunds.c.state, SLOT_STATES)
+_RETURNS_SLOT = Statement(_rows(refunds.c.return_id == given("return_id"), _IN_SLOT).limit(1).with_for_update())
+_RETURNS_NEXT = Statement(
+    _rows(
+        refunds.c.return_id == given("return_id"),
+        refunds.c.state == RefundState.PLANNED,
+        refunds.c.superseded.is_(False),
+    )
+    .limit(1)
+    .with_for_update()
+)
+_SLOT_HOLDER = Statement(
+    _rows(
+        refunds.c.instance == given("instance"),
+        _IN_SLOT,
+        or_(refunds.c.order_entity_id == given("entity_id"), refunds.c.order_increment_id == given("increment_id")),
+        refunds.c.id != given("besides"),
+    ).limit(1)
+)
+
+_ATTEMPT = insert_into(
+    attempts, "refund_id", "fence", "started_at", "path", "outcome", "detail", returning=[attempts.c.id]
+)
+_ANSWER = Statement(
+    update(attempts)
+    .where(attempts.c.id == given("attempt"), attempts.c.ended_at.is_(None))
+    .returning(attempts.c.refund_id),
+    sets=("ended_at", "outcome", "status", "detail"),
+)
+_ATTEMPTS = Statement(select(attempts).where(attempts.c.refund_id == given("refund_id")).order_by(attempts.c.id))
 
 
 class Refunds:
@@ -59,30 +125,26 @@ class Refunds:
         OrderBusy names whoever has the slot.
         """
         try:
-            with self._database.write() as connection:
-                hold(connection, claim)
-                refund_id = _take(connection, claim, case, order, now)
-                return read_refund(connection, refund_id)
+            with self._database.write() as tx:
+                hold(tx, claim)
+                return _take(tx, claim, case, order, now)
         except IntegrityError as error:
             entity_id = order.entity_id or case.order_entity_id
-            with self._database.read() as connection:
-                raise _busy(connection, case.instance, entity_id, order.increment_id) from error
+            with self._database.read() as tx:
+                raise _busy(tx, case.instance, entity_id, order.increment_id) from error
 
     def bind_order(self, claim: Claim, refund_id: int, entity_id: int, increment_id: str, now: datetime) -> RefundRow:
         """Hold the slot by both names of the order, now that both are known; OrderBusy, and released, if taken."""
         try:
-            with self._database.write() as connection:
-                row = self._held(connection, claim, refund_id)
-                connection.execute(
-                    update(refunds)
-                    .where(refunds.c.id == row.id)
-                    .values(order_entity_id=entity_id, order_increment_id=increment_id, updated_at=now)
+            with self._database.write() as tx:
+                self._held(tx, claim, refund_id)
+                return change_refund(
+                    tx, refund_id, order_entity_id=entity_id, order_increment_id=increment_id, updated_at=now
                 )
-                return read_refund(connection, refund_id)
         except IntegrityError as error:
-            with self._database.read() as connection:
-                row = read_refund(connection, refund_id)
-                busy = _busy(connection, row.instance, entity_id, increment_id, besides=refund_id)
+            with self._database.read() as tx:
+                row = read_refund(tx, refund_id)
+                busy = _busy(tx, row.instance, entity_id, increment_id, besides=refund_id)
             self.release(claim, refund_id, now, reason_code="order-busy", reason=busy.message)
             raise busy from error
 
@@ -98,9 +160,9 @@ class Refunds:
     ) -> None:
         """Give the slot back without a call; the row goes too when nothing was planned for it."""
         flag = {"needs_person": needs_person, "reason_code": reason_code, "reason": reason}
-        with self._database.write() as connection:
-            row = self._held(connection, claim, refund_id)
-            release_slot(connection, row, now=now, text=reason or "not sent", values=flag)
+        with self._database.write() as tx:
+            row = self._held(tx, claim, refund_id)
+            release_slot(tx, row, now=now, text=reason or "not sent", values=flag)
 
     # --- the call -----------------------------------------------------------------------------------------------------
 
@@ -111,36 +173,35 @@ class Refunds:
 
         `before` is what the order said in the reading that decided it.
         """
-        with self._database.write() as connection:
-            lease_until = hold(connection, claim).lease_until
+        with self._database.write() as tx:
+            lease_until = hold(tx, claim)["lease_until"]
             if lease_until <= now:
                 raise LeaseLost(
                     f"the lease on {format_id('delivery', claim.delivery.id)} ended at {lease_until}, it is {now}:"
                     " nothing is sent on a lease that another worker may take"
                 )
-            row = held_refund(connection, claim, refund_id)
+            row = held_refund(tx, claim, refund_id)
             if row.request is None or row.order_entity_id is None:
                 raise Conflict(f"{format_id('refund', refund_id)} has no plan or no order; nothing can be sent")
             values = {**_NO_FLAG, "sends": row.sends + 1, "sent_at": now, "settle_at": None}
             values["order_before"] = None if before is None else plain(before)
-            move_refund(connection, row, RefundState.SENDING, now=now, text=f"POST {path}", values=values)
-            attempt = insert(attempts).values(
-                refund_id=refund_id, fence=claim.fence, started_at=now, path=path, outcome="", detail=""
+            move_refund(tx, row, RefundState.SENDING, now=now, text=f"POST {path}", values=values)
+            attempt_id: int = tx.scalar(
+                _ATTEMPT, refund_id=refund_id, fence=claim.fence, started_at=now, path=path, outcome="", detail=""
             )
-            attempt_id: int = connection.execute(attempt.returning(attempts.c.id)).scalar_one()
             return attempt_id
 
     def record_answer(self, attempt_id: int, ended_at: datetime, outcome: str, status: int | None, detail: str) -> None:
         """Evidence of what came back, from whoever saw it: not fenced, and written once."""
-        with self._database.write() as connection:
-            answer = {"ended_at": ended_at, "outcome": outcome, "status": status, "detail": detail}
-            change = update(attempts).where(attempts.c.id == attempt_id, attempts.c.ended_at.is_(None))
-            refund_id = connection.execute(change.values(answer).returning(attempts.c.refund_id)).scalar_one_or_none()
+        with self._database.write() as tx:
+            refund_id = tx.scalar(
+                _ANSWER, attempt=attempt_id, ended_at=ended_at, outcome=outcome, status=status, detail=detail
+            )
             if refund_id is None:
                 raise NotFound(f"attempt {attempt_id} is not there, or has its answer already")
-            row = read_refund(connection, refund_id)
+            row = read_refund(tx, refund_id)
             data = {"attempt_id": attempt_id, "status": status, "outcome": outcome}
-            note_refund(connection, row, now=ended_at, what="refund.answered", text=detail, data=data)
+            note_refund(tx, row, now=ended_at, what="refund.answered", text=detail, data=data)
 
     def mark_done(
         self,
@@ -158,11 +219,11 @@ class Refunds:
         """
         values = {**_NO_FLAG, "memo_id": memo_id, "stock_proven": stock_proven, "settle_at": None}
         text = f"credit memo {memo_id}"
-        with self._database.write() as connection:
-            row = self._held(connection, claim, refund_id)
-            move_refund(connection, row, RefundState.DONE, now=now, text=text, values=values)
-            plan_checks(connection, refund_id, look_again_at)
-            return read_refund(connection, refund_id)
+        with self._database.write() as tx:
+            row = self._held(tx, claim, refund_id)
+            done = move_refund(tx, row, RefundState.DONE, now=now, text=text, values=values)
+            plan_checks(tx, refund_id, look_again_at)
+        return done
 
     def mark_refused(self, claim: Claim, refund_id: int, now: datetime, reason: str) -> RefundRow:
         values = {"needs_person": True, "reason_code": "refused", "reason": reason}
@@ -172,10 +233,11 @@ class Refunds:
 
     def mark_not_sent(self, claim: Claim, refund_id: int, now: datetime, reason: str) -> RefundRow:
         """The call provably did not arrive, so it does not count as a send."""
-        values = {"sends": refunds.c.sends - 1, "reason_code": "not-sent", "reason": reason}
-        return self._move(
-            claim, refund_id, RefundState.PLANNED, now=now, text=reason, values=values, start=RefundState.SENDING
-        )
+        with self._database.write() as tx:
+            row = self._held(tx, claim, refund_id)
+            check_refund_is(row, RefundState.SENDING)
+            values = {"sends": row.sends - 1, "reason_code": "not-sent", "reason": reason}
+            return move_refund(tx, row, RefundState.PLANNED, now=now, text=reason, values=values)
 
     def mark_unknown(self, claim: Claim, refund_id: int, now: datetime, settle_at: datetime, reason: str) -> RefundRow:
         """Whether the call paid is not known, and cannot be before `settle_at`."""
@@ -222,10 +284,10 @@ class Refunds:
         """A person says what became of an unknown call; its delivery is due again. Conflict when it is not unknown."""
         if (decision is Settlement.MEMO) != (memo_id is not None):
             raise BadRequest(f"settling as {decision} with memo {memo_id}: --memo names the memo, the others name none")
-        with self._database.write() as connection:
+        with self._database.write() as tx:
             # The delivery first, as everywhere: two that lock in opposite order would wait for each other.
-            lock_delivery(connection, read_refund(connection, refund_id).delivery_id)
-            row = read_refund(connection, refund_id, lock=True)
+            lock_delivery(tx, read_refund(tx, refund_id).delivery_id)
+            row = read_refund(tx, refund_id, lock=True)
             if row.state is not RefundState.UNKNOWN:
                 raise Conflict(
                     f"{format_id('refund', refund_id)} is {row.state}; only one of unknown outcome can be settled",
@@ -235,8 +297,8 @@ class Refunds:
             values = {**_NO_FLAG, "fence": NO_FENCE, "settle_at": None, "memo_id": memo_id}
             if paid:
                 values["stock_proven"] = False
-            move_refund(
-                connection,
+            settled = move_refund(
+                tx,
                 row,
                 RefundState.DONE if paid else RefundState.PLANNED,
                 now=now,
@@ -248,29 +310,22 @@ class Refunds:
             )
             if memo_id is not None:
                 # Asked once: a memo that somebody made by hand has no marker to be recognised by.
-                keep_memo_answer(connection, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
-            wake_delivery(connection, row.delivery_id, now=now, actor=actor)
-            return read_refund(connection, refund_id)
+                keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
+            wake_delivery(tx, row.delivery_id, now=now, actor=actor)
+        return settled
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def unsettled(self, instance: str, entity_id: int) -> tuple[RefundRow, ...]:
         """Refunds of an order that may have paid without a memo that we know: their units count as given back."""
-        return self._find(
-            refunds.c.instance == instance,
-            refunds.c.order_entity_id == entity_id,
-            or_(
-                refunds.c.state.in_((RefundState.SENDING, RefundState.UNKNOWN)),
-                and_(refunds.c.state == RefundState.DONE, refunds.c.memo_id.is_(None)),
-            ),
-        )
+        return self._find(_UNSETTLED, instance=instance, entity_id=entity_id)
 
     def of_return(self, return_id: int) -> tuple[RefundRow, ...]:
-        return self._find(refunds.c.return_id == return_id)
+        return self._find(_OF_RETURN, return_id=return_id)
 
     def row(self, refund_id: int) -> RefundRow:
-        with self._database.read() as connection:
-            return read_refund(connection, refund_id)
+        with self._database.read() as tx:
+            return read_refund(tx, refund_id)
 
     def list(
         self,
@@ -283,61 +338,43 @@ class Refunds:
         limit: int = 50,
     ) -> tuple[RefundRow, ...]:
         """Newest first; `before` is the id of the last one seen."""
-        query = select(refunds).order_by(refunds.c.id.desc()).limit(limit)
-        for column, wanted in (
-            (refunds.c.state, state),
-            (refunds.c.needs_person, needs_person),
-            (refunds.c.return_id, return_id),
-            (refunds.c.instance, instance),
-        ):
-            if wanted is not None:
-                query = query.where(column == wanted)
-        if before is not None:
-            query = query.where(refunds.c.id < before)
-        with self._database.read() as connection:
-            return tuple(as_refund(row) for row in connection.execute(query).mappings())
+        filters = {
+            "state": state,
+            "needs_person": needs_person,
+            "return_id": return_id,
+            "instance": instance,
+            "before": before,
+        }
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        return self._find(_listing(tuple(wanted)), limit=limit, **wanted)
 
     def attempts(self, refund_id: int) -> tuple[Attempt, ...]:
-        query = select(attempts).where(attempts.c.refund_id == refund_id).order_by(attempts.c.id)
-        with self._database.read() as connection:
-            return tuple(row_as(Attempt, row) for row in connection.execute(query).mappings())
+        with self._database.read() as tx:
+            return tuple(row_as(Attempt, row) for row in tx.all(_ATTEMPTS, refund_id=refund_id))
 
     def known_markers(self, instance: str, entity_id: int | None = None) -> frozenset[str]:
         """Markers of an order, or of all orders, that we know to have gone out, or that a person has accepted as ours.
 
         One in Magento that is not among them tells that this database is older than what was done with it.
         """
-        sent = select(refunds.c.marker).where(
-            refunds.c.instance == instance,
-            true() if entity_id is None else refunds.c.order_entity_id == entity_id,
-            refunds.c.marker.is_not(None),
-            or_(refunds.c.sends > 0, refunds.c.state == RefundState.DONE),
-        )
-        with self._database.read() as connection:
-            return frozenset(connection.execute(sent).scalars()) | accepted_markers(connection, instance, entity_id)
+        with self._database.read() as tx:
+            if entity_id is None:
+                sent = tx.scalars(_MARKERS, instance=instance)
+            else:
+                sent = tx.scalars(_MARKERS_OF_ORDER, instance=instance, entity_id=entity_id)
+            return frozenset(sent) | accepted_markers(tx, instance, entity_id)
 
     def done_since(self, instance: str, since: datetime | None) -> tuple[RefundRow, ...]:
         """Refunds of an installation with a memo that we know, sent since a time or ever."""
-        return self._find(
-            refunds.c.instance == instance,
-            refunds.c.state == RefundState.DONE,
-            refunds.c.memo_id.is_not(None),
-            true() if since is None else refunds.c.sent_at >= since,
-        )
+        if since is None:
+            return self._find(_ALL_DONE, instance=instance)
+        return self._find(_DONE_SINCE, instance=instance, since=since)
 
     def sent_since(self, since: datetime, *, store: str | None = None, source: str | None = None) -> SentTotals:
         """What went out, or may have, since a time: for a store's returns, or a source's; in the base currency."""
-        query = (
-            select(refunds.c.predicted_base_total)
-            .join(returns, returns.c.id == refunds.c.return_id)
-            .where(refunds.c.sent_at >= since, refunds.c.state.in_(_MAY_HAVE_PAID))
-        )
-        if store is not None:
-            query = query.where(returns.c.store == store)
-        if source is not None:
-            query = query.where(returns.c.source == source)
-        with self._database.read() as connection:
-            totals = connection.execute(query).scalars().all()
+        owners = {name: value for name, value in (("store", store), ("source", source)) if value is not None}
+        with self._database.read() as tx:
+            totals = tx.scalars(_sent_totals(tuple(owners)), since=since, **owners)
         return SentTotals(refunds=len(totals), base_total=sum((total or Decimal(0) for total in totals), Decimal(0)))
 
     # --- how ----------------------------------------------------------------------------------------------------------
@@ -353,12 +390,11 @@ class Refunds:
         values: Mapping[str, Any],
         start: RefundState | None = None,
     ) -> RefundRow:
-        with self._database.write() as connection:
-            row = self._held(connection, claim, refund_id)
+        with self._database.write() as tx:
+            row = self._held(tx, claim, refund_id)
             if start is not None:
                 check_refund_is(row, start)
-            move_refund(connection, row, new, now=now, text=text, values=values)
-            return read_refund(connection, refund_id)
+            return move_refund(tx, row, new, now=now, text=text, values=values)
 
     def _change(
         self,
@@ -372,68 +408,75 @@ class Refunds:
         claim: Claim | None = None,
         actor: str = WORKER,
     ) -> None:
-        with self._database.write() as connection:
-            row = self._held(connection, claim, refund_id) if claim else read_refund(connection, refund_id, lock=True)
-            connection.execute(update(refunds).where(refunds.c.id == row.id).values({**values, "updated_at": now}))
-            note_refund(connection, row, now=now, what=what, text=text, actor=actor, data=data)
+        with self._database.write() as tx:
+            row = self._held(tx, claim, refund_id) if claim else read_refund(tx, refund_id, lock=True)
+            change_refund(tx, row.id, **values, updated_at=now)
+            note_refund(tx, row, now=now, what=what, text=text, actor=actor, data=data)
 
     @staticmethod
-    def _held(connection: Connection, claim: Claim, refund_id: int) -> RefundRow:
-        hold(connection, claim)
-        return held_refund(connection, claim, refund_id)
+    def _held(tx: Transaction, claim: Claim, refund_id: int) -> RefundRow:
+        hold(tx, claim)
+        return held_refund(tx, claim, refund_id)
 
-    def _find(self, *conditions: ColumnElement[bool]) -> tuple[RefundRow, ...]:
-        with self._database.read() as connection:
-            found = connection.execute(select(refunds).where(*conditions).order_by(refunds.c.id)).mappings()
-            return tuple(as_refund(row) for row in found)
+    def _find(self, statement: Statement, **values: Any) -> tuple[RefundRow, ...]:
+        with self._database.read() as tx:
+            return tuple(as_refund(row) for row in tx.all(statement, **values))
 
 
-def _take(connection: Connection, claim: Claim, case: ReturnCase, order: OrderReference, now: datetime) -> int:
+@cache
+def _listing(filters: tuple[str, ...]) -> Statement:
+    conditions = [
+        refunds.c.id < given("before") if name == "before" else refunds.c[name] == given(name) for name in filters
+    ]
+    return Statement(select(refunds).where(*conditions).order_by(refunds.c.id.desc()).limit(given("limit")))
+
+
+@cache
+def _sent_totals(owners: tuple[str, ...]) -> Statement:
+    return Statement(
+        select(refunds.c.predicted_base_total)
+        .join(returns, returns.c.id == refunds.c.return_id)
+        .where(
+            refunds.c.sent_at >= given("since"),
+            among(refunds.c.state, _MAY_HAVE_PAID),
+            *(returns.c[name] == given(name) for name in owners),
+        )
+    )
+
+
+def _take(tx: Transaction, claim: Claim, case: ReturnCase, order: OrderReference, now: datetime) -> RefundRow:
     mine = {"delivery_id": claim.delivery.id, "fence": claim.fence, "updated_at": now}
-    row = _first(connection, refunds.c.return_id == case.id, refunds.c.state.in_(SLOT_STATES), lock=True)
-    if row is not None:
+    if (row := _first(tx, _RETURNS_SLOT, return_id=case.id)) is not None:
         if row.delivery_id != claim.delivery.id:
             raise _held_by(row)
-        connection.execute(update(refunds).where(refunds.c.id == row.id).values(mine))
+        taken = change_refund(tx, row.id, **mine)
         if row.fence != claim.fence:
-            note_refund(connection, row, now=now, what="refund.taken-over", text=f"found {row.state}")
-        return row.id
-    row = _first(
-        connection,
-        refunds.c.return_id == case.id,
-        refunds.c.state == RefundState.PLANNED,
-        refunds.c.superseded.is_(False),
-        lock=True,
-    )
-    if row is not None:
-        move_refund(connection, row, RefundState.CHECKING, now=now, text="has the order's slot", values=mine)
-        return row.id
+            note_refund(tx, row, now=now, what="refund.taken-over", text=f"found {row.state}")
+        return taken
+    text = "has the order's slot"
+    if (row := _first(tx, _RETURNS_NEXT, return_id=case.id)) is not None:
+        return move_refund(tx, row, RefundState.CHECKING, now=now, text=text, values=mine)
     return insert_refund(
-        connection,
+        tx,
         return_id=case.id,
         instance=case.instance,
         state=RefundState.CHECKING,
         now=now,
-        text="has the order's slot",
+        text=text,
         values={**mine, "order_entity_id": order.entity_id, "order_increment_id": order.increment_id},
     )
 
 
-def _first(connection: Connection, *conditions: ColumnElement[bool], lock: bool = False) -> RefundRow | None:
-    query = select(refunds).where(*conditions).order_by(refunds.c.id).limit(1)
-    found = connection.execute(query.with_for_update() if lock else query).mappings().first()
+def _first(tx: Transaction, statement: Statement, **values: Any) -> RefundRow | None:
+    found = tx.first(statement, **values)
     return None if found is None else as_refund(found)
 
 
 def _busy(
-    connection: Connection, instance: str, entity_id: int | None, increment_id: str | None, *, besides: int = 0
+    tx: Transaction, instance: str, entity_id: int | None, increment_id: str | None, *, besides: int = 0
 ) -> OrderBusy:
     holder = _first(
-        connection,
-        refunds.c.instance == instance,
-        refunds.c.state.in_(SLOT_STATES),
-        or_(refunds.c.order_entity_id == entity_id, refunds.c.order_increment_id == increment_id),
-        refunds.c.id != besides,
+        tx, _SLOT_HOLDER, instance=instance, entity_id=entity_id, increment_id=increment_id, besides=besides
     )
     if holder is None:
         return OrderBusy("another refund of this order had the slot a moment ago; it comes again by itself")

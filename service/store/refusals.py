@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
 from service.store.engine import Database
 from service.store.rows import Refusal, RefusalCount, row_as
+from service.store.statements import Statement, Transaction, given, insert_into
 from service.store.tables import refusal_counts, refusals
 
 #: Enough to show a misconfigured sender's whole evening, little enough that a flood fills no disk.
 KEPT = 200
+
+
+_RECENT = Statement(select(refusals).order_by(refusals.c.id.desc()).limit(given("limit")))
+_COUNTS = Statement(select(refusal_counts).order_by(refusal_counts.c.source, refusal_counts.c.status))
+_INSERT = insert_into(refusals, "at", "source", "status", "reason", "size_bytes")
+_FORGET = Statement(delete(refusals).where(refusals.c.id <= select(func.max(refusals.c.id)).scalar_subquery() - KEPT))
+_COUNT = Statement(
+    update(refusal_counts)
+    .where(refusal_counts.c.source == given("of"), refusal_counts.c.status == given("answered"))
+    .values(count=refusal_counts.c["count"] + 1)
+)
+_FIRST = insert_into(refusal_counts, "source", "status", "count")
 
 
 class Refusals:
@@ -21,24 +35,20 @@ class Refusals:
     def count(self, source: str, status: int, reason: str, size_bytes: int, now: datetime) -> None:
         """`source` is one of ours, or one word for all unknown ones: each distinct name is counted for good."""
         row = {"at": now, "source": source, "status": status, "reason": reason, "size_bytes": size_bytes}
-        self._database.write_grouped(lambda connection: _count(connection, row, source, status))
+        self._database.write_grouped(lambda tx: _count(tx, row, source, status))
 
     def recent(self, limit: int = KEPT) -> tuple[Refusal, ...]:
         """Newest first."""
-        with self._database.read() as connection:
-            rows = connection.execute(select(refusals).order_by(refusals.c.id.desc()).limit(limit)).mappings()
-            return tuple(row_as(Refusal, row) for row in rows)
+        with self._database.read() as tx:
+            return tuple(row_as(Refusal, row) for row in tx.all(_RECENT, limit=limit))
 
     def counts(self) -> tuple[RefusalCount, ...]:
-        query = select(refusal_counts).order_by(refusal_counts.c.source, refusal_counts.c.status)
-        with self._database.read() as connection:
-            return tuple(row_as(RefusalCount, row) for row in connection.execute(query).mappings())
+        with self._database.read() as tx:
+            return tuple(row_as(RefusalCount, row) for row in tx.all(_COUNTS))
 
 
-def _count(connection: Connection, row: dict[str, object], source: str, status: int) -> None:
-    connection.execute(insert(refusals).values(row))
-    newest = select(func.max(refusals.c.id)).scalar_subquery()
-    connection.execute(delete(refusals).where(refusals.c.id <= newest - KEPT))
-    change = update(refusal_counts).where(refusal_counts.c.source == source, refusal_counts.c.status == status)
-    if connection.execute(change.values(count=refusal_counts.c["count"] + 1)).rowcount == 0:
-        connection.execute(insert(refusal_counts).values(source=source, status=status, count=1))
+def _count(tx: Transaction, row: Mapping[str, object], source: str, status: int) -> None:
+    tx.change(_INSERT, **row)
+    tx.change(_FORGET)
+    if tx.change(_COUNT, of=source, answered=status) == 0:
+        tx.change(_FIRST, source=source, status=status, count=1)

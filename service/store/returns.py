@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import delete, false, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.core.folding import fold
@@ -19,7 +20,7 @@ from service.core.lifecycle import RefundState
 from service.core.plan import Plan, PlannedRefund, Verdict
 from service.core.returns import ReturnEvent, says_the_same
 from service.errors import Conflict, NotFound
-from service.store.claims import hold
+from service.store.claims import change_delivery, hold
 from service.store.clashes import EventClash
 from service.store.content import plain, plain_plan, rebuild
 from service.store.engine import Database
@@ -27,19 +28,114 @@ from service.store.ids import format_id
 from service.store.journal import WORKER, note
 from service.store.refund_rows import (
     as_refund,
+    change_refund,
     check_refund_is,
+    delete_refund,
     held_refund,
     insert_refund,
     move_refund,
-    read_refund,
     was_tried,
 )
 from service.store.rows import Claim, RefundRow, ReturnCase, StoredEvent, row_as
-from service.store.tables import deliveries, events, memo_answers, namespaces, refunds, returns
+from service.store.statements import Row, Statement, Transaction, among, given, insert_into, update_where
+from service.store.tables import events, memo_answers, namespaces, refunds, returns
 
 #: What a row without a plan of its own has in these columns.
 _UNPLANNED: Mapping[str, Any] = dict.fromkeys(
     ("marker", "route", "invoice_id", "request", "body", "predicted_base_total", "predicted_total")
+)
+
+
+_LOCK = Statement(select(returns).where(returns.c.id == given("id")).with_for_update())
+
+_CASE = Statement(select(returns).where(returns.c.id == given("id")))
+_SAID = Statement(
+    select(events.c.content, events.c.delivery_id)
+    .where(events.c.return_id == given("id"))
+    .order_by(events.c.occurred_at, events.c.id)
+)
+_ANSWERS = Statement(
+    select(memo_answers.c.memo_id, memo_answers.c.is_this_return).where(memo_answers.c.return_id == given("id"))
+)
+_ANSWERED_MEMOS = Statement(
+    select(memo_answers.c.memo_id)
+    .join(returns, returns.c.id == memo_answers.c.return_id)
+    .where(returns.c.instance == given("instance"), returns.c.order_entity_id == given("order"))
+)
+_ANSWER_KNOWN = update_where(
+    memo_answers,
+    memo_answers.c.return_id == given("of_return"),
+    memo_answers.c.memo_id == given("memo"),
+    sets=("is_this_return", "actor", "at"),
+)
+_ANSWER = insert_into(memo_answers, "return_id", "memo_id", "is_this_return", "actor", "at")
+
+_MAY_BE_OF = Statement(
+    select(returns.c.id)
+    .where(
+        returns.c.instance == given("instance"),
+        or_(returns.c.order_entity_id == given("order"), returns.c.order_entity_id.is_(None)),
+        returns.c.current_event_id.is_not(None),
+    )
+    .order_by(returns.c.id)
+)
+
+_EVENTS = Statement(select(events).where(events.c.return_id == given("id")).order_by(events.c.occurred_at, events.c.id))
+_KNOWN_EVENT = Statement(
+    select(events).where(events.c.source == given("source"), events.c.event_id == given("event_id"))
+)
+_EVENT_COLUMNS = ("delivery_id", "source", "event_id", "type", "return_id", "occurred_at", "content")
+_EVENT = insert_into(events, *_EVENT_COLUMNS, returning=[events.c.id])
+
+_IDENTITY = ("namespace", "instance", "return_key", "order_key")
+_KNOWN_RETURN = Statement(
+    select(returns.c.id, returns.c.first_occurred_at)
+    .where(*(returns.c[name] == given(name) for name in _IDENTITY))
+    .with_for_update()
+)
+_RETURN = insert_into(
+    returns,
+    *_IDENTITY,
+    "store",
+    "source",
+    "order_increment_id",
+    "order_entity_id",
+    "first_occurred_at",
+    "needs_person",
+    "reason_code",
+    "reason",
+    "created_at",
+    "updated_at",
+    returning=[returns.c.id],
+)
+_REFRESH_CURRENT = Statement(
+    update(returns)
+    .where(returns.c.id == given("of_return"))
+    .values(
+        current_event_id=select(events.c.id)
+        .where(events.c.return_id == given("of_return"))
+        .order_by(events.c.occurred_at.desc(), events.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+)
+
+_FROZEN = Statement(select(namespaces.c.namespace).where(namespaces.c.source == given("source")))
+_FREEZE = insert_into(namespaces, "source", "namespace", "frozen_at")
+
+_DROP_UNTRIED = Statement(
+    delete(refunds).where(
+        refunds.c.return_id == given("id"),
+        refunds.c.state == RefundState.PLANNED,
+        ~was_tried,
+    )
+)
+_TRIED = Statement(
+    select(refunds).where(
+        refunds.c.return_id == given("id"),
+        among(refunds.c.state, (RefundState.PLANNED, RefundState.CHECKING)),
+        was_tried,
+    )
 )
 
 
@@ -57,33 +153,26 @@ class Returns:
         The same event with the same content is kept once. EventClash when its id is known with another content.
         """
         return self._database.write_again_on_race(
-            lambda connection: _record(
-                connection, claim, event, identity=_identity(event, namespace, instance), store=store, now=now
-            )
+            lambda tx: _record(tx, claim, event, identity=_identity(event, namespace, instance), store=store, now=now)
         )
 
     def events(self, return_id: int) -> tuple[StoredEvent, ...]:
         """Everything that was said of a return, in the order in which it happened."""
-        query = select(events).where(events.c.return_id == return_id).order_by(events.c.occurred_at, events.c.id)
-        with self._database.read() as connection:
-            return tuple(
-                row_as(StoredEvent, {**row, "event": rebuild(ReturnEvent, row["content"])})
-                for row in connection.execute(query).mappings()
-            )
+        with self._database.read() as tx:
+            rows = tx.all(_EVENTS, id=return_id)
+        return tuple(row_as(StoredEvent, {**row, "event": rebuild(ReturnEvent, row["content"])}) for row in rows)
 
     def frozen_namespace(self, source: str, namespace: str, now: datetime) -> str:
         """The namespace of a source's markers: what it was called at first use, whatever it is called now."""
-        with self._database.read() as connection:
-            frozen = _frozen(connection, source)
-        return frozen or self._database.write_again_on_race(
-            lambda connection: _freeze(connection, source, namespace, now)
-        )
+        with self._database.read() as tx:
+            frozen = _frozen(tx, source)
+        return frozen or self._database.write_again_on_race(lambda tx: _freeze(tx, source, namespace, now))
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def case(self, return_id: int) -> ReturnCase:
-        with self._database.read() as connection:
-            return _case(connection, return_id)
+        with self._database.read() as tx:
+            return _case(tx, return_id)
 
     def list(
         self,
@@ -96,39 +185,26 @@ class Returns:
         limit: int = 50,
     ) -> tuple[ReturnCase, ...]:
         """Newest first; `before` is the id of the last one seen."""
-        conditions: list[ColumnElement[bool]] = [returns.c.current_event_id.is_not(None)]
-        for column, wanted in (
-            (returns.c.needs_person, needs_person),
-            (returns.c.store, store),
-            (returns.c.source, source),
-            (returns.c.plan_verdict, verdict),
-        ):
-            if wanted is not None:
-                conditions.append(column == wanted)
-        if before is not None:
-            conditions.append(returns.c.id < before)
-        query = select(returns.c.id).where(*conditions).order_by(returns.c.id.desc()).limit(limit)
-        with self._database.read() as connection:
-            return _cases(connection, query)
+        filters = {
+            "needs_person": needs_person,
+            "store": store,
+            "source": source,
+            "plan_verdict": verdict,
+            "before": before,
+        }
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        with self._database.read() as tx:
+            return _cases(tx, tx.scalars(_listing(tuple(wanted)), limit=limit, **wanted))
 
     def that_may_be_of(self, instance: str, order_entity_id: int) -> tuple[ReturnCase, ...]:
         """Returns of an order, and those whose order was never read."""
-        of_order = or_(returns.c.order_entity_id == order_entity_id, returns.c.order_entity_id.is_(None))
-        with self._database.read() as connection:
-            query = select(returns.c.id).where(
-                returns.c.instance == instance, of_order, returns.c.current_event_id.is_not(None)
-            )
-            return _cases(connection, query.order_by(returns.c.id))
+        with self._database.read() as tx:
+            return _cases(tx, tx.scalars(_MAY_BE_OF, instance=instance, order=order_entity_id))
 
     def answered_memos(self, instance: str, order_entity_id: int) -> frozenset[int]:
         """Memos of an order that a person has said what they are, for whichever return."""
-        query = (
-            select(memo_answers.c.memo_id)
-            .join(returns, returns.c.id == memo_answers.c.return_id)
-            .where(returns.c.instance == instance, returns.c.order_entity_id == order_entity_id)
-        )
-        with self._database.read() as connection:
-            return frozenset(connection.execute(query).scalars())
+        with self._database.read() as tx:
+            return frozenset(tx.scalars(_ANSWERED_MEMOS, instance=instance, order=order_entity_id))
 
     # --- what we mean to do -------------------------------------------------------------------------------------------
 
@@ -149,16 +225,16 @@ class Returns:
         and the slot's row is empty unless it was tried.
         """
         try:
-            with self._database.write() as connection:
-                hold(connection, claim)
-                slot = held_refund(connection, claim, slot_refund_id)
+            with self._database.write() as tx:
+                hold(tx, claim)
+                slot = held_refund(tx, claim, slot_refund_id)
                 check_refund_is(slot, RefundState.CHECKING)
-                _save(connection, claim, return_id, plan, bodies=bodies, now=now)
-                return _PlannedRows(connection, claim, slot, plan, now).replace(bodies)
+                _save(tx, claim, return_id, plan, bodies=bodies, now=now)
+                return _PlannedRows(tx, claim, slot, plan, now).replace(bodies)
         except IntegrityError as error:
-            with self._database.read() as connection:
-                instance = _case(connection, return_id).instance
-                raise _marker_taken(connection, instance, return_id, plan) from error
+            with self._database.read() as tx:
+                instance = _case(tx, return_id).instance
+                raise _marker_taken(tx, instance, return_id, plan) from error
 
     # --- what people say ----------------------------------------------------------------------------------------------
 
@@ -175,18 +251,18 @@ class Returns:
     ) -> None:
         """Say that a person is needed, or no longer, and why."""
         values = {"needs_person": needs_person, "reason_code": reason_code, "reason": reason, "updated_at": now}
-        with self._database.write() as connection:
+        with self._database.write() as tx:
             if claim is not None:
-                hold(connection, claim)
-            _lock(connection, return_id)
-            connection.execute(update(returns).where(returns.c.id == return_id).values(values))
+                hold(tx, claim)
+            _lock(tx, return_id)
+            _change(tx, return_id, **values)
             data = {"needs_person": needs_person, "reason_code": reason_code}
-            _note(connection, return_id, now=now, actor=actor, what="return.flagged", text=reason, data=data)
+            _note(tx, return_id, now=now, actor=actor, what="return.flagged", text=reason, data=data)
 
     def approve(self, return_id: int, fingerprint: str, actor: str, now: datetime) -> None:
         """A person's yes to the plan of that fingerprint; Conflict when the return's plan is another one by now."""
-        with self._database.write() as connection:
-            current = _lock(connection, return_id).plan_fingerprint
+        with self._database.write() as tx:
+            current = _lock(tx, return_id)["plan_fingerprint"]
             if current != fingerprint:
                 raise Conflict(
                     f"you approve the plan {fingerprint}, but {format_id('return', return_id)} now has"
@@ -196,26 +272,25 @@ class Returns:
                     current=current,
                 )
             values = {"approved_fingerprint": fingerprint, "approved_by": actor, "approved_at": now, "updated_at": now}
-            connection.execute(update(returns).where(returns.c.id == return_id).values(values))
-            _note(connection, return_id, now=now, actor=actor, what="return.approved", text=f"plan {fingerprint}")
+            _change(tx, return_id, **values)
+            _note(tx, return_id, now=now, actor=actor, what="return.approved", text=f"plan {fingerprint}")
 
     def answer_memo(self, return_id: int, memo_id: int, *, is_this_return: bool, actor: str, now: datetime) -> None:
         """A person says whether a memo without our marker gives back this return; a later answer replaces it."""
-        with self._database.write() as connection:
-            keep_memo_answer(connection, return_id, memo_id, is_this_return=is_this_return, actor=actor, now=now)
+        with self._database.write() as tx:
+            keep_memo_answer(tx, return_id, memo_id, is_this_return=is_this_return, actor=actor, now=now)
 
 
 def keep_memo_answer(
-    connection: Connection, return_id: int, memo_id: int, *, is_this_return: bool, actor: str, now: datetime
+    tx: Transaction, return_id: int, memo_id: int, *, is_this_return: bool, actor: str, now: datetime
 ) -> None:
     """What a person said a memo is, in a transaction of the caller's; a later answer replaces it."""
-    _lock(connection, return_id)
+    _lock(tx, return_id)
     answer = {"is_this_return": is_this_return, "actor": actor, "at": now}
-    change = update(memo_answers).where(memo_answers.c.return_id == return_id, memo_answers.c.memo_id == memo_id)
-    if connection.execute(change.values(answer)).rowcount == 0:
-        connection.execute(insert(memo_answers).values(return_id=return_id, memo_id=memo_id, **answer))
+    if tx.change(_ANSWER_KNOWN, of_return=return_id, memo=memo_id, **answer) == 0:
+        tx.change(_ANSWER, return_id=return_id, memo_id=memo_id, **answer)
     text = f"credit memo {memo_id} is {'this return' if is_this_return else 'something else'}"
-    _note(connection, return_id, now=now, actor=actor, what="memo.answered", text=text)
+    _note(tx, return_id, now=now, actor=actor, what="memo.answered", text=text)
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -231,33 +306,27 @@ def _identity(event: ReturnEvent, namespace: str, instance: str) -> dict[str, st
 
 
 def _record(
-    connection: Connection, claim: Claim, event: ReturnEvent, *, identity: Mapping[str, str], store: str, now: datetime
+    tx: Transaction, claim: Claim, event: ReturnEvent, *, identity: Mapping[str, str], store: str, now: datetime
 ) -> ReturnCase:
-    hold(connection, claim)
-    known = _known_event(connection, claim, event)
-    return_id = _upsert_return(connection, claim, event, identity=identity, store=store, now=now)
-    event_row_id = _keep_event(connection, claim, event, return_id=return_id, known=known, now=now)
-    _refresh_current(connection, return_id)
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id == claim.delivery.id)
-        .values(return_id=return_id, event_id=event.event_id)
-    )
-    return _case(connection, return_id, given_event_id=event_row_id)
+    hold(tx, claim)
+    known = _known_event(tx, claim, event)
+    return_id = _upsert_return(tx, claim, event, identity=identity, store=store, now=now)
+    event_row_id = _keep_event(tx, claim, event, return_id=return_id, known=known, now=now)
+    _refresh_current(tx, return_id)
+    change_delivery(tx, claim.delivery.id, return_id=return_id, event_id=event.event_id)
+    return _case(tx, return_id, given_event_id=event_row_id)
 
 
-def _known_event(connection: Connection, claim: Claim, event: ReturnEvent) -> Row[Any] | None:
-    known = connection.execute(
-        select(events).where(events.c.source == claim.delivery.source, events.c.event_id == event.event_id)
-    ).one_or_none()
+def _known_event(tx: Transaction, claim: Claim, event: ReturnEvent) -> Row | None:
+    known = tx.first(_KNOWN_EVENT, source=claim.delivery.source, event_id=event.event_id)
     # The same bytes may say something else today: the source's mapping was mended, and a person replays them.
     if (
         known is None
-        or known.delivery_id == claim.delivery.id
-        or says_the_same(rebuild(ReturnEvent, known.content), event)
+        or known["delivery_id"] == claim.delivery.id
+        or says_the_same(rebuild(ReturnEvent, known["content"]), event)
     ):
         return known
-    first, second = format_id("delivery", known.delivery_id), format_id("delivery", claim.delivery.id)
+    first, second = format_id("delivery", known["delivery_id"]), format_id("delivery", claim.delivery.id)
     raise EventClash(
         f"event {event.event_id!r} of {claim.delivery.source} says something else in {second} than in {first}:"
         " compare the two, and settle it with the sender",
@@ -268,19 +337,15 @@ def _known_event(connection: Connection, claim: Claim, event: ReturnEvent) -> Ro
 
 
 def _upsert_return(
-    connection: Connection, claim: Claim, event: ReturnEvent, *, identity: Mapping[str, str], store: str, now: datetime
+    tx: Transaction, claim: Claim, event: ReturnEvent, *, identity: Mapping[str, str], store: str, now: datetime
 ) -> int:
     received_at = claim.delivery.received_at
     first_occurred_at = min(event.occurred_at or received_at, received_at)
-    known = connection.execute(
-        select(returns).where(*(returns.c[name] == value for name, value in identity.items())).with_for_update()
-    ).one_or_none()
+    known = tx.first(_KNOWN_RETURN, **identity)
     if known is not None:
-        earliest = min(first_occurred_at, known.first_occurred_at)
-        connection.execute(
-            update(returns).where(returns.c.id == known.id).values(first_occurred_at=earliest, updated_at=now)
-        )
-        return int(known.id)
+        return_id: int = known["id"]
+        _change(tx, return_id, first_occurred_at=min(first_occurred_at, known["first_occurred_at"]), updated_at=now)
+        return return_id
     values = {
         **identity,
         "store": store,
@@ -294,21 +359,21 @@ def _upsert_return(
         "created_at": now,
         "updated_at": now,
     }
-    return_id: int = connection.execute(insert(returns).values(values).returning(returns.c.id)).scalar_one()
-    return return_id
+    new_id: int = tx.scalar(_RETURN, **values)
+    return new_id
 
 
 def _keep_event(
-    connection: Connection, claim: Claim, event: ReturnEvent, *, return_id: int, known: Row[Any] | None, now: datetime
+    tx: Transaction, claim: Claim, event: ReturnEvent, *, return_id: int, known: Row | None, now: datetime
 ) -> int:
-    if known is not None and known.delivery_id != claim.delivery.id:
+    if known is not None and known["delivery_id"] != claim.delivery.id:
         # Another delivery of an event that we have: nothing new, unless it is read for another Magento by now.
         values: dict[str, Any] = {"return_id": return_id}
-        if event.id_is_of_content and event.occurred_at is not None and event.occurred_at > known.occurred_at:
+        if event.id_is_of_content and event.occurred_at is not None and event.occurred_at > known["occurred_at"]:
             # Known by its content, and said once more: after others in between it is what is meant now.
             values |= {"occurred_at": event.occurred_at, "content": plain(event)}
-        connection.execute(update(events).where(events.c.id == known.id).values(values))
-        return int(known.id)
+        tx.change(_event_again(tuple(values)), event=known["id"], **values)
+        return int(known["id"])
     values = {
         "delivery_id": claim.delivery.id,
         "source": claim.delivery.source,
@@ -319,12 +384,12 @@ def _keep_event(
         "content": plain(event),
     }
     if known is None:
-        event_row_id: int = connection.execute(insert(events).values(values).returning(events.c.id)).scalar_one()
+        event_row_id: int = tx.scalar(_EVENT, **values)
     else:
-        event_row_id = known.id
-        connection.execute(update(events).where(events.c.id == event_row_id).values(values))
+        event_row_id = known["id"]
+        tx.change(_event_again(_EVENT_COLUMNS), event=event_row_id, **values)
     note(
-        connection,
+        tx,
         now=now,
         actor=WORKER,
         what="event.recorded",
@@ -335,67 +400,77 @@ def _keep_event(
     return event_row_id
 
 
-def _refresh_current(connection: Connection, return_id: int) -> None:
-    newest = (
-        select(events.c.id)
-        .where(events.c.return_id == return_id)
-        .order_by(events.c.occurred_at.desc(), events.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    connection.execute(update(returns).where(returns.c.id == return_id).values(current_event_id=newest))
+@cache
+def _event_again(columns: tuple[str, ...]) -> Statement:
+    return update_where(events, events.c.id == given("event"), sets=columns)
 
 
-def _frozen(connection: Connection, source: str) -> str | None:
-    return connection.execute(select(namespaces.c.namespace).where(namespaces.c.source == source)).scalar_one_or_none()
+def _refresh_current(tx: Transaction, return_id: int) -> None:
+    tx.change(_REFRESH_CURRENT, of_return=return_id)
 
 
-def _freeze(connection: Connection, source: str, namespace: str, now: datetime) -> str:
-    frozen = _frozen(connection, source)
+def _frozen(tx: Transaction, source: str) -> str | None:
+    frozen: str | None = tx.scalar(_FROZEN, source=source)
+    return frozen
+
+
+def _freeze(tx: Transaction, source: str, namespace: str, now: datetime) -> str:
+    frozen = _frozen(tx, source)
     if frozen is not None:
         return frozen
-    connection.execute(insert(namespaces).values(source=source, namespace=namespace, frozen_at=now))
+    tx.change(_FREEZE, source=source, namespace=namespace, frozen_at=now)
     text = f"markers of {source} are made with {namespace!r} from now on"
-    note(connection, now=now, actor=WORKER, what="namespace.frozen", text=text)
+    note(tx, now=now, actor=WORKER, what="namespace.frozen", text=text)
     return namespace
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------
 
 
-def _case(connection: Connection, return_id: int, *, given_event_id: int | None = None) -> ReturnCase:
-    row = connection.execute(select(returns).where(returns.c.id == return_id)).mappings().one_or_none()
-    said = connection.execute(
-        select(events.c.content, events.c.delivery_id)
-        .where(events.c.return_id == return_id)
-        .order_by(events.c.occurred_at, events.c.id)
-    ).all()
+def _case(tx: Transaction, return_id: int, *, given_event_id: int | None = None) -> ReturnCase:
+    row = tx.first(_CASE, id=return_id)
+    said = tx.all(_SAID, id=return_id)
     if row is None or not said:
         raise _no_return(return_id)
-    answers = connection.execute(
-        select(memo_answers.c.memo_id, memo_answers.c.is_this_return).where(memo_answers.c.return_id == return_id)
-    ).all()
     return row_as(
         ReturnCase,
         {
             **row,
-            "event": fold([rebuild(ReturnEvent, content) for content, _ in said]),
-            "event_delivery_id": said[-1].delivery_id,
+            "event": fold([rebuild(ReturnEvent, each["content"]) for each in said]),
+            "event_delivery_id": said[-1]["delivery_id"],
             "is_newest": given_event_id in {None, row["current_event_id"]},
-            "memo_answers": {memo_id: answer for memo_id, answer in answers},  # noqa: C416 -- typed rows
+            "memo_answers": {each["memo_id"]: each["is_this_return"] for each in tx.all(_ANSWERS, id=return_id)},
         },
     )
 
 
-def _cases(connection: Connection, ids: Any) -> tuple[ReturnCase, ...]:
-    return tuple(_case(connection, return_id) for return_id in connection.execute(ids).scalars().all())
+def _cases(tx: Transaction, ids: Sequence[int]) -> tuple[ReturnCase, ...]:
+    return tuple(_case(tx, return_id) for return_id in ids)
 
 
-def _lock(connection: Connection, return_id: int) -> Row[Any]:
-    row = connection.execute(select(returns).where(returns.c.id == return_id).with_for_update()).one_or_none()
+@cache
+def _listing(filters: tuple[str, ...]) -> Statement:
+    conditions = [
+        returns.c.id < given("before") if name == "before" else returns.c[name] == given(name) for name in filters
+    ]
+    query = select(returns.c.id).where(returns.c.current_event_id.is_not(None), *conditions)
+    return Statement(query.order_by(returns.c.id.desc()).limit(given("limit")))
+
+
+def _lock(tx: Transaction, return_id: int) -> Row:
+    row = tx.first(_LOCK, id=return_id)
     if row is None:
         raise _no_return(return_id)
     return row
+
+
+def _change(tx: Transaction, return_id: int, **values: Any) -> None:
+    tx.change(_change_statement(tuple(values)), of_return=return_id, **values)
+
+
+@cache
+def _change_statement(columns: tuple[str, ...]) -> Statement:
+    return update_where(returns, returns.c.id == given("of_return"), sets=columns)
 
 
 def _no_return(return_id: int) -> NotFound:
@@ -403,7 +478,7 @@ def _no_return(return_id: int) -> NotFound:
 
 
 def _note(
-    connection: Connection,
+    tx: Transaction,
     return_id: int,
     *,
     now: datetime,
@@ -412,14 +487,14 @@ def _note(
     text: str,
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    note(connection, now=now, actor=actor, what=what, text=text, data=data, return_id=return_id)
+    note(tx, now=now, actor=actor, what=what, text=text, data=data, return_id=return_id)
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
 def _save(
-    connection: Connection,
+    tx: Transaction,
     claim: Claim,
     return_id: int,
     plan: Plan,
@@ -427,22 +502,20 @@ def _save(
     bodies: Sequence[Mapping[str, Any]],
     now: datetime,
 ) -> None:
-    _lock(connection, return_id)
-    connection.execute(
-        update(returns)
-        .where(returns.c.id == return_id)
-        .values(
-            plan=plain_plan(plan, bodies),
-            plan_fingerprint=plan.fingerprint(),
-            plan_verdict=plan.verdict,
-            planned_at=now,
-            order_entity_id=plan.order_id,
-            order_increment_id=plan.increment_id,
-            updated_at=now,
-        )
+    _lock(tx, return_id)
+    _change(
+        tx,
+        return_id,
+        plan=plain_plan(plan, bodies),
+        plan_fingerprint=plan.fingerprint(),
+        plan_verdict=plan.verdict,
+        planned_at=now,
+        order_entity_id=plan.order_id,
+        order_increment_id=plan.increment_id,
+        updated_at=now,
     )
     note(
-        connection,
+        tx,
         now=now,
         actor=WORKER,
         what="return.planned",
@@ -459,8 +532,8 @@ class _PlannedRows:
     A row whose call was tried is never deleted nor made into another refund: its marker may still turn up in Magento.
     """
 
-    def __init__(self, connection: Connection, claim: Claim, slot: RefundRow, plan: Plan, now: datetime) -> None:
-        self._connection = connection
+    def __init__(self, tx: Transaction, claim: Claim, slot: RefundRow, plan: Plan, now: datetime) -> None:
+        self._tx = tx
         self._claim = claim
         self._slot = slot
         self._plan = plan
@@ -477,9 +550,10 @@ class _PlannedRows:
         ]
         for row in tried.values():
             self._set(row.id, {"superseded": row.id not in ids})
-        for refund_id, refund, body in zip(ids, self._plan.refunds, bodies, strict=True):
+        return tuple(
             self._set(refund_id, _columns(refund, body, self._plan))
-        return tuple(read_refund(self._connection, refund_id) for refund_id in ids)
+            for refund_id, refund, body in zip(ids, self._plan.refunds, bodies, strict=True)
+        )
 
     def _first_row(self, refund: PlannedRefund, tried: Mapping[str, RefundRow]) -> int:
         """The row that holds the slot from now on."""
@@ -493,7 +567,7 @@ class _PlannedRows:
         if same is None:
             return self._insert(RefundState.CHECKING)
         mine = {**self._held(), "order_entity_id": self._plan.order_id, "order_increment_id": self._plan.increment_id}
-        move_refund(self._connection, same, RefundState.CHECKING, now=self._now, text="planned again", values=mine)
+        move_refund(self._tx, same, RefundState.CHECKING, now=self._now, text="planned again", values=mine)
         return same.id
 
     def _later_row(self, refund: PlannedRefund, tried: Mapping[str, RefundRow]) -> int:
@@ -502,46 +576,33 @@ class _PlannedRows:
 
     def _leave_slot(self, *, keep: bool) -> None:
         if keep:
-            move_refund(self._connection, self._slot, RefundState.PLANNED, now=self._now, text="another takes the slot")
+            move_refund(self._tx, self._slot, RefundState.PLANNED, now=self._now, text="another takes the slot")
         else:
-            self._connection.execute(delete(refunds).where(refunds.c.id == self._slot.id))
+            delete_refund(self._tx, self._slot.id)
 
     def _drop_untried(self) -> None:
-        self._connection.execute(
-            delete(refunds).where(
-                refunds.c.return_id == self._slot.return_id,
-                refunds.c.state == RefundState.PLANNED,
-                ~was_tried,
-            )
-        )
+        self._tx.change(_DROP_UNTRIED, id=self._slot.return_id)
 
     def _read_tried(self) -> dict[str, RefundRow]:
-        found = self._connection.execute(
-            select(refunds).where(
-                refunds.c.return_id == self._slot.return_id,
-                refunds.c.state.in_((RefundState.PLANNED, RefundState.CHECKING)),
-                was_tried,
-            )
-        ).mappings()
+        found = self._tx.all(_TRIED, id=self._slot.return_id)
         return {row["marker"]: as_refund(row) for row in found}
 
     def _insert(self, state: RefundState) -> int:
         return insert_refund(
-            self._connection,
+            self._tx,
             return_id=self._slot.return_id,
             instance=self._slot.instance,
             state=state,
             now=self._now,
             text="in the new plan",
             values=self._held(),
-        )
+        ).id
 
     def _held(self) -> dict[str, Any]:
         return {"delivery_id": self._claim.delivery.id, "fence": self._claim.fence}
 
-    def _set(self, refund_id: int, values: Mapping[str, Any]) -> None:
-        change = update(refunds).where(refunds.c.id == refund_id)
-        self._connection.execute(change.values({**values, "updated_at": self._now}))
+    def _set(self, refund_id: int, values: Mapping[str, Any]) -> RefundRow:
+        return change_refund(self._tx, refund_id, **values, updated_at=self._now)
 
 
 def _columns(refund: PlannedRefund, body: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
@@ -561,19 +622,26 @@ def _columns(refund: PlannedRefund, body: Mapping[str, Any], plan: Plan) -> dict
     }
 
 
-def _marker_taken(connection: Connection, instance: str, return_id: int, plan: Plan) -> Conflict:
-    markers = [refund.request.marker for refund in plan.refunds]
-    holder = connection.execute(
-        select(refunds.c.id, refunds.c.return_id, refunds.c.marker, refunds.c.state)
-        .where(refunds.c.instance == instance, refunds.c.marker.in_(markers), refunds.c.state != RefundState.REFUSED)
-        .order_by(refunds.c.return_id == return_id, refunds.c.id)
-    ).first()
+def _marker_taken(tx: Transaction, instance: str, return_id: int, plan: Plan) -> Conflict:
+    markers = {f"marker_{number}": refund.request.marker for number, refund in enumerate(plan.refunds)}
+    holder = tx.first(_marker_holder(len(markers)), instance=instance, of_return=return_id, **markers)
     planned = format_id("return", return_id)
     if holder is None:
         return Conflict(f"the plan of {planned} collided with another that was saved meanwhile; plan again")
-    refund, of_return = format_id("refund", holder.id), format_id("return", holder.return_id)
+    refund, of_return = format_id("refund", holder["id"]), format_id("return", holder["return_id"])
     return Conflict(
-        f"marker {holder.marker} is planned for {planned}, but {refund} of {of_return} has it and is {holder.state}:"
-        " one return is reported under two names",
+        f"marker {holder['marker']} is planned for {planned}, but {refund} of {of_return} has it and is"
+        f" {holder['state']}: one return is reported under two names",
         refund_id=refund,
+    )
+
+
+@cache
+def _marker_holder(markers: int) -> Statement:
+    is_one_of_them = or_(false(), *(refunds.c.marker == given(f"marker_{number}") for number in range(markers)))
+    return Statement(
+        select(refunds.c.id, refunds.c.return_id, refunds.c.marker, refunds.c.state)
+        .where(refunds.c.instance == given("instance"), is_one_of_them, refunds.c.state != RefundState.REFUSED)
+        .order_by(refunds.c.return_id == given("of_return"), refunds.c.id)
+        .limit(1)
     )

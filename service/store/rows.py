@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from service.core.drift import Drift, OrderBefore
@@ -346,4 +347,9 @@ class Beat:
 
 def row_as(kind: type[_Row], columns: Mapping[Any, Any]) -> _Row:
     """A row's value from columns of the same names."""
-    return kind(**{each.name: columns[each.name] for each in fields(kind)})
+    return kind(**{name: columns[name] for name in _names(kind)})
+
+
+@cache
+def _names(kind: type[_Dataclass]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))

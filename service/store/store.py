@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import select
 
 from service.store.checks import Checks
 from service.store.engine import PATIENCE_SECONDS, Database, read_url
@@ -18,11 +18,20 @@ from service.store.refunds import Refunds
 from service.store.refusals import Refusals
 from service.store.returns import Returns
 from service.store.rows import Beat, row_as
+from service.store.statements import Statement, Transaction, given, insert_into, update_where
 from service.store.switches import Switches
 from service.store.tables import heartbeats
 
 #: The heartbeat row that is nobody's: writing it proves that writing works.
 _PROBE = "(can we write)"
+
+_BEATS = Statement(
+    select(heartbeats.c.name.label("worker"), heartbeats.c.at)
+    .where(heartbeats.c.name != _PROBE)
+    .order_by(heartbeats.c.at.desc())
+)
+_BEAT = update_where(heartbeats, heartbeats.c.name == given("worker"), sets=("at",))
+_FIRST_BEAT = insert_into(heartbeats, "name", "at")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,17 +55,12 @@ class Store:
 
     def beat(self, worker: str, now: datetime) -> None:
         """A worker says that it is alive."""
-        self.database.write_again_on_race(lambda connection: _beat(connection, worker, now))
+        self.database.write_again_on_race(lambda tx: _beat(tx, worker, now))
 
     def beats(self) -> tuple[Beat, ...]:
         """When each worker that ever ran was last alive, latest first."""
-        query = (
-            select(heartbeats.c.name.label("worker"), heartbeats.c.at)
-            .where(heartbeats.c.name != _PROBE)
-            .order_by(heartbeats.c.at.desc())
-        )
-        with self.database.read() as connection:
-            return tuple(row_as(Beat, row) for row in connection.execute(query).mappings())
+        with self.database.read() as tx:
+            return tuple(row_as(Beat, row) for row in tx.all(_BEATS))
 
     def last_beat(self) -> datetime | None:
         """When any worker was last alive; None when none ever was."""
@@ -92,6 +96,6 @@ def store_on(database: Database) -> Store:
     )
 
 
-def _beat(connection: Connection, name: str, now: datetime) -> None:
-    if connection.execute(update(heartbeats).where(heartbeats.c.name == name).values(at=now)).rowcount == 0:
-        connection.execute(insert(heartbeats).values(name=name, at=now))
+def _beat(tx: Transaction, worker: str, now: datetime) -> None:
+    if tx.change(_BEAT, worker=worker, at=now) == 0:
+        tx.change(_FIRST_BEAT, name=worker, at=now)

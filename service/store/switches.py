@@ -5,15 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import delete, select
 
 from service.errors import BadRequest
 from service.store.engine import Database
 from service.store.journal import note
 from service.store.rows import Switch, row_as
+from service.store.statements import Statement, Transaction, given, insert_into
 from service.store.tables import switches
 
 ALL = "all"
+
+
+_ALL_IN_FORCE = Statement(select(switches).order_by(switches.c.scope))
+_INSERT = insert_into(switches, "scope", "stopped_at", "actor", "reason")
+_DELETE = Statement(delete(switches).where(switches.c.scope == given("scope")))
 
 
 class Switches:
@@ -24,15 +30,15 @@ class Switches:
         """Stop `scope`: "all", "store:NAME" or "source:NAME". A stop in force is replaced, with its new reason."""
         _check(scope)
         values = {"scope": scope, "stopped_at": now, "actor": actor, "reason": reason}
-        self._database.write_again_on_race(lambda connection: _stop(connection, values))
+        self._database.write_again_on_race(lambda tx: _stop(tx, values))
 
     def go(self, scope: str, actor: str, now: datetime) -> bool:
         """Take a stop back; False when there was none for exactly this scope."""
         _check(scope)
-        with self._database.write() as connection:
-            was_stopped = connection.execute(delete(switches).where(switches.c.scope == scope)).rowcount == 1
+        with self._database.write() as tx:
+            was_stopped = tx.change(_DELETE, scope=scope) == 1
             if was_stopped:
-                note(connection, now=now, actor=actor, what="switch.started", text=scope, data={"scope": scope})
+                note(tx, now=now, actor=actor, what="switch.started", text=scope, data={"scope": scope})
         return was_stopped
 
     def stopped_for(self, store: str, source: str) -> Switch | None:
@@ -42,18 +48,17 @@ class Switches:
         return next((in_force[scope] for scope in scopes if scope in in_force), None)
 
     def all(self) -> tuple[Switch, ...]:
-        with self._database.read() as connection:
-            rows = connection.execute(select(switches).order_by(switches.c.scope)).mappings()
-            return tuple(row_as(Switch, row) for row in rows)
+        with self._database.read() as tx:
+            return tuple(row_as(Switch, row) for row in tx.all(_ALL_IN_FORCE))
 
 
-def _stop(connection: Connection, values: dict[str, Any]) -> None:
+def _stop(tx: Transaction, values: dict[str, Any]) -> None:
     scope = values["scope"]
-    connection.execute(delete(switches).where(switches.c.scope == scope))
-    connection.execute(insert(switches).values(values))
+    tx.change(_DELETE, scope=scope)
+    tx.change(_INSERT, **values)
     text = f"{scope}: {values['reason']}"
     note(
-        connection,
+        tx,
         now=values["stopped_at"],
         actor=values["actor"],
         what="switch.stopped",

@@ -13,9 +13,8 @@ from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection
-
 from service.errors import StoreUnavailable
+from service.store.statements import Transaction
 
 _Result = TypeVar("_Result")
 
@@ -26,14 +25,14 @@ _MOST_AT_ONCE = 256
 class GroupWriter:
     """One process's queue of small writes. The thread starts with the first of them."""
 
-    def __init__(self, write: Callable[[], AbstractContextManager[Connection]], *, patience_seconds: float) -> None:
+    def __init__(self, write: Callable[[], AbstractContextManager[Transaction]], *, patience_seconds: float) -> None:
         self._write = write
         self._patience_seconds = patience_seconds
         self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def submit(self, work: Callable[[Connection], _Result]) -> _Result:
+    def submit(self, work: Callable[[Transaction], _Result]) -> _Result:
         """`work`'s result, once committed. StoreUnavailable when that takes too long: it may still happen, unheard."""
         job = _Job(work)
         self._start()
@@ -64,9 +63,9 @@ class GroupWriter:
     def _commit(self, first: _Job[Any]) -> None:
         group = [first]
         try:
-            with self._write() as connection:
+            with self._write() as tx:
                 group += self._waiting()
-                results = [job.work(connection) for job in group]
+                results = [job.work(tx) for job in group]
         except StoreUnavailable as error:
             _fail(group, error)
         except Exception:  # noqa: BLE001 -- one caller's bad row must not cost the others theirs, nor stop the thread
@@ -78,8 +77,8 @@ class GroupWriter:
 
     def _commit_alone(self, job: _Job[Any]) -> None:
         try:
-            with self._write() as connection:
-                result = job.work(connection)
+            with self._write() as tx:
+                result = job.work(tx)
         except Exception as error:  # noqa: BLE001 -- raised in the caller's thread, where it belongs
             _fail([job], error)
         else:
@@ -101,7 +100,7 @@ class GroupWriter:
 
 
 class _Job(Generic[_Result]):
-    def __init__(self, work: Callable[[Connection], _Result]) -> None:
+    def __init__(self, work: Callable[[Transaction], _Result]) -> None:
         self.work = work
         self.result: Future[_Result] = Future()
 

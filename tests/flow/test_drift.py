@@ -11,6 +11,7 @@ from service.flow.drift import check_once
 from service.flow.worker import work_once
 from tests.flow.test_refunds import by_hand
 from tests.flow.world import World
+from tests.store.beside import scalar_of
 
 OFFLINE, ONLINE = "000000101", "000000102"
 BAG = "24-MB01"
@@ -219,8 +220,8 @@ def test_a_fault_of_ours_over_one_look_leaves_the_others(world):
 
 
 def spoil_request_of_first(world):
-    with world.runtime.store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE refunds SET request = NULL WHERE id = 1")
+    with world.runtime.store.database.write() as tx:
+        scalar_of(tx, "UPDATE refunds SET request = NULL WHERE id = 1")
 
 
 def test_a_look_costs_no_delivery_its_turn(world):

@@ -1,8 +1,8 @@
 """Our processes as the simulator kills them: the product's store and clients, with a scheduling point at each I/O.
 
 A transaction is one point: SQLite lets one writer at a time in, and a reader sees what was committed before it, so
-turns inside a transaction change nothing. GroupWriter is left out, as it only joins what threads of one process write
-at the same moment; tests/store and `make torture` have it at work.
+turns inside a transaction change nothing, and all processes can share one connection to a database in memory. Files,
+turns among processes and GroupWriter are left out: tests/store and `make torture` have them at work.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, create_engine
 from sqlalchemy import exc as sql
 
 import service.store
 from service.store.engine import Database
+from service.store.statements import Transaction
 from tests.simulation.boundaries import Boundary, Fault, Kind, boundary_at, boundary_named
 
 _Result = TypeVar("_Result")
@@ -64,19 +65,45 @@ class Process:
             raise Killed
 
 
+class Memory:
+    """A database in memory, with the schema and the settings of one that `migrate` has made."""
+
+    def __init__(self, url: URL) -> None:
+        self.dialect = create_engine("sqlite://").dialect
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        with closing(sqlite3.connect(str(url.database))) as made:
+            made.backup(self.connection)
+        self.connection.execute("PRAGMA foreign_keys = ON")
+        self.cursor = self.connection.cursor()
+
+    @contextmanager
+    def transaction(self, begin: str) -> Iterator[Transaction]:
+        self.cursor.execute(begin)
+        try:
+            yield Transaction(self.cursor, self.dialect)
+        except BaseException:
+            self.cursor.execute("ROLLBACK")
+            raise
+        self.cursor.execute("COMMIT")
+
+
 class SimulatedDatabase(Database):
-    """The product's, on the same kind of file, for one process after the other."""
+    """The product's, for one process after the other."""
 
     process: Process
 
+    def __init__(self, url: URL, memory: Memory) -> None:
+        super().__init__(url)
+        self._memory = memory
+
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Iterator[Transaction]:
         process, place = self.process, _place()
         fault = process.arrive(boundary_at(place), place)
-        with super().write() as connection:
+        with self._unavailable(), self._memory.transaction("BEGIN IMMEDIATE") as tx:
             if fault is Fault.BUSY:
                 raise _operational("database is locked")
-            yield connection
+            yield tx
             if fault is Fault.DISK_FULL:
                 raise _operational("database or disk is full")
             if fault is Fault.CRASH_BEFORE:
@@ -85,18 +112,21 @@ class SimulatedDatabase(Database):
             process.die()
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Transaction]:
         process = self.process
-        fault = process.arrive(boundary_named("look"), f"{_place()} (look)")
-        with super().read() as connection:
+        fault = process.arrive(_LOOK, "look")
+        with self._unavailable(), self._memory.transaction("BEGIN") as tx:
             if fault is Fault.DISK_FULL:
                 raise _operational("disk I/O error")
-            yield connection
+            yield tx
         if fault is Fault.CRASH_AFTER:
             process.die()
 
-    def write_grouped(self, work: Callable[[Connection], _Result]) -> _Result:
+    def write_grouped(self, work: Callable[[Transaction], _Result]) -> _Result:
         return self.write_again_on_race(work)
+
+
+_LOOK = boundary_named("look")
 
 
 def _operational(text: str) -> sql.OperationalError:

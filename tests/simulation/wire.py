@@ -6,12 +6,13 @@ Source: recordings/gateway-slow-client-timeout.json.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import BaseAdapter
-from urllib3 import HTTPConnectionPool, HTTPResponse
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
@@ -71,29 +72,38 @@ class Magento(Protocol):
     def lease_seconds(self) -> float: ...
 
 
-class SimulatedNetwork(BaseAdapter):
+class SimulatedSession(requests.Session):
+    """In place of requests' own way from a call to an answer, which real sockets try in tests/magento."""
+
     def __init__(self, process: Process, magento: Magento) -> None:
         super().__init__()
         self._process, self._magento = process, magento
 
-    def send(self, request: requests.PreparedRequest, timeout: Any = None, **_options: Any) -> requests.Response:
+    def request(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        *,
+        data: bytes | None,
+        headers: dict[str, str],
+        auth: Callable[[Any], Any] | None,
+        timeout: tuple[float, float],
+        **_options: Any,
+    ) -> requests.Response:
+        request = _Unsent(method, url, {**headers}, data)
+        if auth is not None:
+            auth(request)
         asked = _asked(request)
         path = asked.path.partition("?")[0]
-        boundary = _boundary(asked.method, path)
-        fault = self._process.arrive(boundary, f"{asked.method} {path}")
-        return _response(request, self._exchange(request, asked, fault, read_timeout_seconds=timeout[1]))
+        fault = self._process.arrive(_boundary(method, path), f"{method} {path}")
+        return _Response(self._exchange(asked, fault, read_timeout_seconds=timeout[1]))
 
-    def close(self) -> None:
-        pass
-
-    def _exchange(
-        self, request: requests.PreparedRequest, asked: Request, fault: Fault | None, *, read_timeout_seconds: float
-    ) -> Answer:
+    def _exchange(self, asked: Request, fault: Fault | None, *, read_timeout_seconds: float) -> Answer:
         magento, name = self._magento, self._process.name
         if fault is Fault.REFUSED:
-            raise _refused(request)
+            raise _refused()
         if fault is Fault.RESET_BEFORE:
-            raise _reset(request)
+            raise _reset()
         if fault is Fault.CRASH_AMID:
             magento.begin(asked, name, goes_on_after_seconds=MAGENTO_WORKS_SECONDS)
             self._process.die()
@@ -101,16 +111,16 @@ class SimulatedNetwork(BaseAdapter):
             magento.begin(asked, name, goes_on_after_seconds=MAGENTO_WORKS_SECONDS)
         if fault in {Fault.TIMEOUT_BEFORE, Fault.TIMEOUT_AMID}:
             magento.wait(read_timeout_seconds)
-            raise requests.ReadTimeout(request=request)
+            raise requests.ReadTimeout
         answer = self._served(asked, fault)
         self._process.check_alive()
         if fault is Fault.CRASH_AFTER:
             self._process.die()
         if fault is Fault.RESET_AFTER:
-            raise _reset(request)
+            raise _reset()
         if fault is Fault.TIMEOUT_AFTER:
             magento.wait(read_timeout_seconds)
-            raise requests.ReadTimeout(request=request)
+            raise requests.ReadTimeout
         if fault is Fault.SLOW:
             # Bytes that trickle keep a connection open past every read time-out.
             magento.wait(magento.lease_seconds + 60)
@@ -131,52 +141,48 @@ def _boundary(method: str, path: str) -> Boundary:
     return boundary_at(f"{method} {path}")
 
 
-def _asked(request: requests.PreparedRequest) -> Request:
-    parts = urlsplit(request.url or "")
-    body = request.body or b""
+class _Unsent:
+    """As much of a request as signing it and sending it look at."""
+
+    def __init__(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> None:
+        self.method, self.url, self.headers, self.body = method, url, headers, body
+
+
+def _asked(request: _Unsent) -> Request:
+    parts = urlsplit(request.url)
     return Request(
-        method=request.method or "",
+        method=request.method,
         path=parts.path + (f"?{parts.query}" if parts.query else ""),
-        headers=dict(request.headers),
-        body=body.encode() if isinstance(body, str) else body,
+        headers=request.headers,
+        body=request.body or b"",
         scheme=parts.scheme,
         host=parts.netloc,
     )
 
 
-def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
-    response = requests.Response()
-    response.status_code = answer.status
-    response.headers.update({"Content-Type": answer.content_type, **answer.headers})
-    promised = int(answer.headers.get("Content-Length", len(answer.body)))
-    response.raw = HTTPResponse(body=_Body(answer.body, promised), preload_content=False)
-    response.url, response.request = request.url, request
-    return response
-
-
-class _Body:
+class _Response(requests.Response):
     """A body that ends too early when fewer bytes came than were promised."""
 
-    def __init__(self, content: bytes, promised: int) -> None:
-        self._left, self._is_cut, self.closed = content, promised > len(content), False
+    def __init__(self, answer: Answer) -> None:
+        self.status_code = answer.status
+        self.headers = CaseInsensitiveDict({"Content-Type": answer.content_type, **answer.headers})
+        self._answer = answer
 
-    def read(self, amount: int | None = -1) -> bytes:
-        amount = len(self._left) if amount is None or amount < 0 else amount
-        part, self._left = self._left[:amount], self._left[amount:]
-        if not part and self._is_cut:
-            raise ProtocolError("IncompleteRead")
-        return part
+    def iter_content(self, *_: Any) -> Iterator[bytes]:
+        yield self._answer.body
+        if int(self.headers.get("Content-Length", 0)) > len(self._answer.body):
+            raise requests.exceptions.ChunkedEncodingError(ProtocolError("IncompleteRead"))
 
     def close(self) -> None:
-        self.closed = True
+        pass
 
 
-def _reset(request: requests.PreparedRequest) -> requests.ConnectionError:
-    broken = ProtocolError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer"))
-    return requests.ConnectionError(broken, request=request)
+def _reset() -> requests.ConnectionError:
+    return requests.ConnectionError(
+        ProtocolError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer"))
+    )
 
 
-def _refused(request: requests.PreparedRequest) -> requests.ConnectionError:
+def _refused() -> requests.ConnectionError:
     reason = NewConnectionError(HTTPConnection("shop.example"), "refused: Connection refused")
-    broken = MaxRetryError(HTTPConnectionPool("shop.example"), request.url or "", reason)
-    return requests.ConnectionError(broken, request=request)
+    return requests.ConnectionError(MaxRetryError(HTTPConnectionPool("shop.example"), "", reason))

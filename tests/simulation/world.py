@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-import requests
 
 from service.core.lifecycle import DeliveryState
 from service.core.policy import PaymentRules, ShippingRule, SourcePolicy, StorePolicy
@@ -41,11 +38,11 @@ from service.store import DeliverySummary, RefundRow, Store, migrate
 from service.store.engine import read_url
 from service.store.store import store_on
 from tests.simulation.boundaries import APPLICABLE, Boundary, Fault, Kind, Strike, boundary_at
-from tests.simulation.processes import Killed, Process, SimulatedDatabase
+from tests.simulation.processes import Killed, Memory, Process, SimulatedDatabase
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.shop import MONDAY, hand_refund, open_shop
 from tests.simulation.story import HandRefund, Message, Story
-from tests.simulation.wire import SimulatedNetwork
+from tests.simulation.wire import SimulatedSession
 
 BASE_URL = "http://shop.example"
 WORKERS = ("worker-1", "worker-2")
@@ -90,23 +87,23 @@ class Log:
 
 
 class Lab:
-    """What schedules share, as making it anew each time would take most of the time: a file, and its connections."""
+    """What schedules share, as making it anew each time would take most of the time: a database, emptied for each."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "refundry.db"
-        url = f"sqlite:///{self._path}"
+        url = f"sqlite:///{folder / 'refundry.db'}"
         migrate(url)
         self.settings = _settings(url)
-        self._databases = {name: SimulatedDatabase(read_url(url)) for name in ("web", *WORKERS)}
+        self._memory = Memory(read_url(url))
+        self._databases = {name: SimulatedDatabase(read_url(url), self._memory) for name in ("web", *WORKERS)}
         self.stores: dict[str, Store] = {name: store_on(database) for name, database in self._databases.items()}
-        self._beside = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._beside = self._memory.connection
         tables = self._beside.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         kept = {"alembic_version", "sqlite_sequence"}
         self._empty = ";".join(f"DELETE FROM {name}" for (name,) in tables if name not in kept)
 
     def empty(self) -> None:
-        script = f"PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; {self._empty}; DELETE FROM sqlite_sequence; COMMIT"
-        self._beside.executescript(script)
+        script = f"PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; {self._empty}; DELETE FROM sqlite_sequence; COMMIT;"
+        self._beside.executescript(f"{script} PRAGMA foreign_keys = ON")
 
     def connect(self, process: Process, slot: str) -> Store:
         self._databases[slot].process = process
@@ -124,15 +121,11 @@ class Lab:
 
     def close(self) -> None:
         self._beside.close()
-        for database in self._databases.values():
-            database.close()
 
 
 @contextmanager
 def open_lab() -> Iterator[Lab]:
-    """On a file system in memory where there is one: thousands of schedules would wait for the disk's flushes."""
-    in_memory = Path("/dev/shm")
-    with TemporaryDirectory(prefix="refundry-", dir=in_memory if in_memory.is_dir() else None) as folder:
+    with TemporaryDirectory(prefix="refundry-") as folder:
         lab = Lab(Path(folder))
         try:
             yield lab
@@ -326,13 +319,10 @@ class World:
     def _runtime(self, process: Process, slot: str, clock: Any) -> Runtime:
         settings = self.lab.settings
 
-        def open_session(_connections: int = 1) -> requests.Session:
-            session = requests.Session()
-            session.trust_env = False
-            session.mount("http://", SimulatedNetwork(process, self))
-            return session
-
-        client = MagentoClient(settings.stores["main"], now=self.now, sleep=self.wait, session_factory=open_session)
+        session = SimulatedSession(process, self)
+        client = MagentoClient(
+            settings.stores["main"], now=self.now, sleep=self.wait, session_factory=lambda _: session
+        )
         return Runtime(
             settings=settings,
             store=self.lab.connect(process, slot),

@@ -13,6 +13,7 @@ import pytest
 from service.errors import StoreUnavailable
 from service.store import open_store
 from service.store.engine import file_turn
+from tests.store.beside import scalar_of
 from tests.store.examples import LEASE_SECONDS, NOW, delivery
 
 RECEIVER = """
@@ -117,11 +118,11 @@ def test_a_thread_that_keeps_its_turn_makes_the_others_unavailable(impatient):
 def test_a_full_disk_is_unavailable_and_nothing_is_half_written(impatient):
     full = delivery("large", body=b"x" * 1_000_000)
 
-    with impatient.database.write() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    with impatient.database.write() as tx:
+        pages = scalar_of(tx, "PRAGMA page_count")
     # Per connection, and the pool gives the same one again.
-    with impatient.database.read() as connection:
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with impatient.database.read() as tx:
+        scalar_of(tx, f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreUnavailable, match="full"):
         impatient.inbox.receive(full)
 

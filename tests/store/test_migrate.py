@@ -10,6 +10,7 @@ from service.errors import SettingsError, StoreUnavailable
 from service.store import SchemaMismatch, is_current, migrate, open_store
 from service.store.engine import make_engine, read_url
 from service.store.tables import metadata
+from tests.store.beside import scalar_of
 from tests.store.examples import NOW
 
 
@@ -73,9 +74,9 @@ def test_the_file_remembers_wal(database_url, tmp_path):
 
 
 def test_every_connection_is_durable_and_patient(store):
-    with store.database.write() as connection:
+    with store.database.write() as tx:
         pragmas = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            name: scalar_of(tx, f"PRAGMA {name}")
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
 

@@ -21,6 +21,7 @@ from service.magento import MagentoClient
 from service.runtime import Runtime
 from service.settings import SourceSettings, StoreSettings
 from service.store import format_id
+from tests.store.beside import scalar_of
 from tests.torture.load import PRICES, Load, Return, Units
 
 _FINAL = (DeliveryState.DONE, DeliveryState.IGNORED)
@@ -51,9 +52,9 @@ class Verdict:
 
 def check_pragmas(runtime: Runtime) -> str:
     """The settings that decide about power cuts, as the service's own connections have them; killing tests none."""
-    with runtime.store.database.read() as connection:
-        synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
-        journal_mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    with runtime.store.database.read() as tx:
+        synchronous = scalar_of(tx, "PRAGMA synchronous")
+        journal_mode = scalar_of(tx, "PRAGMA journal_mode")
     if (synchronous, journal_mode) != (2, "wal"):
         raise Unsafe(f"synchronous={synchronous}, journal_mode={journal_mode}: FULL (2) and wal are promised")
     return "synchronous=FULL journal_mode=wal"
