@@ -47,10 +47,11 @@ def refund_return(runtime: Runtime, claim: Claim, source: SourceSettings, case: 
     Raises OrderBusy, LeaseLost, and what reading from Magento raises; the store holds everything to go on from there.
     """
     for _ in range(_ROUNDS):
-        work = Work(runtime=runtime, claim=claim, source=source, case=runtime.store.returns.case(case.id))
-        ended = _handed_back(work) or confirm_pending(work) or _next_refund(work)
+        work = Work(runtime=runtime, claim=claim, source=source, case=case)
+        ended = _handed_back(work) or _unread_memos(work) or _next_refund(work)
         if ended is not None:
             return ended
+        case = runtime.store.returns.case(case.id)
     return Ended.needs_person("going-in-circles", f"{_ROUNDS} refunds were planned and the return is still not settled")
 
 
@@ -60,6 +61,11 @@ class _Planned:
     reading: Reading
     plan: Plan
     read_at: datetime
+
+
+def _unread_memos(work: Work) -> Ended | None:
+    """Memos of an earlier round, or of a worker that died before it read them back."""
+    return confirm_pending(work) if work.case.has_unread_memo else None
 
 
 def _next_refund(work: Work) -> Ended | None:
@@ -85,12 +91,12 @@ def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
     read_at = work.now()
     order = read_order(work.magento, work.order)
     row = work.store.refunds.bind_order(work.claim, row.id, order.entity_id, order.increment_id, work.now())
-    memos_matter = row.sends > 0 or any(other.sends > 0 for other in work.store.refunds.of_return(work.case.id))
+    ours, unsettled = work.store.refunds.around(work.case.id, work.case.instance, order.entity_id)
+    memos_matter = row.sends > 0 or any(other.sends > 0 for other in ours)
     reading = read_around(work.magento, work.settings, order, memos_matter=memos_matter)
     if row.sends and row.marker and (memo := memo_with(row.marker, reading.memos)):
         work.mark_done(row, memo.entity_id, stock_proven=False)
         return None
-    unsettled = work.store.refunds.unsettled(work.case.instance, order.entity_id)
     approved = ApprovedReturn(
         namespace=work.case.namespace,
         instance=work.case.instance,
@@ -148,6 +154,8 @@ def _watch_for_forgotten(work: Work, reading: Reading) -> None:
     """
     instance = work.case.instance
     in_magento = {str(marker) for memo in reading.memos for marker in markers_of(memo)}
+    if not in_magento:
+        return
     forgotten = sorted(in_magento - work.store.refunds.known_markers(instance, reading.order.entity_id))
     if not forgotten:
         return
@@ -166,9 +174,10 @@ def _database_behind(work: Work, planned: _Planned) -> Ended | None:
     The memos alone are no proof then, because a gateway can have paid twice and left one memo. Offline nothing can
     have been paid.
     """
+    if all(refund.request.route is not Route.INVOICE for refund in planned.plan.refunds):
+        return None
     guard = work.store.guards.of(work.case.instance)
-    moves_money = any(refund.request.route is Route.INVOICE for refund in planned.plan.refunds)
-    if guard is None or not moves_money or _is_approved_since(work.case, planned.plan, guard.set_at):
+    if guard is None or _is_approved_since(work.case, planned.plan, guard.set_at):
         return None
     text = (
         f"{guard.reason}. Run refundry reconcile, compare what it shows with the gateway, then refundry reconcile "

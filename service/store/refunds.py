@@ -320,6 +320,15 @@ class Refunds:
         """Refunds of an order that may have paid without a memo that we know: their units count as given back."""
         return self._find(_UNSETTLED, instance=instance, entity_id=entity_id)
 
+    def around(
+        self, return_id: int, instance: str, entity_id: int
+    ) -> tuple[tuple[RefundRow, ...], tuple[RefundRow, ...]]:
+        """(all refunds of a return, the unsettled ones of its order), as of one moment."""
+        with self._database.read() as tx:
+            ours = tx.all(_OF_RETURN, return_id=return_id)
+            unsettled = tx.all(_UNSETTLED, instance=instance, entity_id=entity_id)
+        return tuple(map(as_refund, ours)), tuple(map(as_refund, unsettled))
+
     def of_return(self, return_id: int) -> tuple[RefundRow, ...]:
         return self._find(_OF_RETURN, return_id=return_id)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, false, or_, select, update
+from sqlalchemy import delete, exists, false, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.core.folding import fold
@@ -48,7 +48,13 @@ _UNPLANNED: Mapping[str, Any] = dict.fromkeys(
 
 _LOCK = Statement(select(returns).where(returns.c.id == given("id")).with_for_update())
 
-_CASE = Statement(select(returns).where(returns.c.id == given("id")))
+_HAS_UNREAD_MEMO = exists().where(
+    refunds.c.return_id == returns.c.id,
+    refunds.c.state == RefundState.DONE,
+    refunds.c.memo_id.is_not(None),
+    refunds.c.differences.is_(None),
+)
+_CASE = Statement(select(returns, _HAS_UNREAD_MEMO.label("has_unread_memo")).where(returns.c.id == given("id")))
 _SAID = Statement(
     select(events.c.content, events.c.delivery_id)
     .where(events.c.return_id == given("id"))
@@ -142,6 +148,8 @@ _TRIED = Statement(
 class Returns:
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: Source → its namespace, which never changes again.
+        self._frozen: dict[str, str] = {}
 
     # --- what was said ------------------------------------------------------------------------------------------------
 
@@ -164,9 +172,13 @@ class Returns:
 
     def frozen_namespace(self, source: str, namespace: str, now: datetime) -> str:
         """The namespace of a source's markers: what it was called at first use, whatever it is called now."""
-        with self._database.read() as tx:
-            frozen = _frozen(tx, source)
-        return frozen or self._database.write_again_on_race(lambda tx: _freeze(tx, source, namespace, now))
+        if source not in self._frozen:
+            with self._database.read() as tx:
+                frozen = _frozen(tx, source)
+            self._frozen[source] = frozen or self._database.write_again_on_race(
+                lambda tx: _freeze(tx, source, namespace, now)
+            )
+        return self._frozen[source]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

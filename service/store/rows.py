@@ -144,6 +144,8 @@ class ReturnCase:
     reason: str
     #: memo id → a person says that it gives back this return (True) or something else (False).
     memo_answers: Mapping[int, bool]
+    #: A refund of it is done and its memo was not read back yet.
+    has_unread_memo: bool
     created_at: datetime
     updated_at: datetime
 

@@ -44,7 +44,7 @@ def _findings(world: World) -> Iterator[Finding]:
 
 
 def asks_a_person(world: World) -> bool:
-    return any(delivery.state is DeliveryState.NEEDS_PERSON for delivery in world.deliveries())
+    return any(delivery.state is DeliveryState.NEEDS_PERSON for delivery in world.deliveries)
 
 
 # --- stuck ------------------------------------------------------------------------------------------------------------
@@ -53,11 +53,11 @@ def asks_a_person(world: World) -> bool:
 def _stuck(world: World) -> Iterator[Finding]:
     if world.scheduler.overran:
         yield Finding(what="stuck", text=f"still not at rest after {world.scheduler.seconds:.0f} s")
-    for delivery in world.deliveries():
+    for delivery in world.deliveries:
         if delivery.state not in _FINAL:
             text = f"{delivery.delivery_key} is {delivery.state} ({delivery.reason_code}: {delivery.reason})"
             yield Finding(what="stuck", text=text)
-    for row in world.refunds():
+    for row in world.refunds:
         if row.state in {RefundState.CHECKING, RefundState.SENDING}:
             yield Finding(what="stuck", text=f"refund {row.id} holds its order's slot and is {row.state}")
         if row.state is RefundState.UNKNOWN and not row.needs_person:
@@ -68,15 +68,15 @@ def _stuck(world: World) -> Iterator[Finding]:
 
 
 def _lost(world: World) -> Iterator[Finding]:
-    kept = {delivery.delivery_key for delivery in world.deliveries()}
+    kept = {delivery.delivery_key for delivery in world.deliveries}
     for message in world.log.acknowledged:
         if message.key not in kept:
             yield Finding(what="lost", text=f"{message.key} was acknowledged and is not kept")
     for message in world.story.messages:
         if message not in world.log.acknowledged:
             yield Finding(what="lost", text=f"{message.key} was never acknowledged, however often it was sent")
-    halted = {d.return_id for d in world.deliveries() if d.state is not DeliveryState.DONE}
-    returns = {delivery.delivery_key: delivery.return_id for delivery in world.deliveries()}
+    halted = {d.return_id for d in world.deliveries if d.state is not DeliveryState.DONE}
+    returns = {delivery.delivery_key: delivery.return_id for delivery in world.deliveries}
     for message in _newest(world):
         given, approved = _given(world, message), _approved(message)
         if returns.get(message.key) not in halted and approved - given:
@@ -123,10 +123,10 @@ def _books(world: World) -> Iterator[Finding]:
             continue
         paid = sum((p.amount for p in world.log.paid if p.order == order and p.client != "admin"), Decimal(0))
         in_memos = sum((m["base_grand_total"] for m in _our_memos(world, order)), Decimal(0))
-        unknown = any(r.state is RefundState.UNKNOWN and r.order_increment_id == order for r in world.refunds())
+        unknown = any(r.state is RefundState.UNKNOWN and r.order_increment_id == order for r in world.refunds)
         if paid != in_memos and not unknown:
             yield Finding(what="books", text=f"order {order}: the gateway paid {paid}, the memos say {in_memos}")
-    for row in world.refunds():
+    for row in world.refunds:
         if row.state is RefundState.DONE and (row.memo_id not in memos or row.marker not in _text(memos[row.memo_id])):
             yield Finding(what="books", text=f"refund {row.id} is done by memo {row.memo_id}, which is not its own")
         if row.reason_code.startswith("drift-") and not world.story.hand_refunds:

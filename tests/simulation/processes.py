@@ -114,7 +114,7 @@ class SimulatedDatabase(Database):
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         process = self.process
-        fault = process.arrive(_LOOK, "look")
+        fault = process.arrive(_LOOK, f"{_place()} (look)")
         with self._unavailable(), self._memory.transaction("BEGIN") as tx:
             if fault is Fault.DISK_FULL:
                 raise _operational("disk I/O error")

@@ -12,20 +12,29 @@ _VERSIONS = ("2.4.6-p4", "2.4.1")
 _DISPOSITIONS = ("sellable", "damaged")
 
 
+_FEWEST = 2
+
+
 def story_of(seed: int) -> Story:
     chance = random.Random(f"story {seed}")
     order = chance.choice((OFFLINE, ONLINE, SPLIT))
+    hand_refunds = _hand_refunds(chance, order)
     messages = _messages(chance, order)
+    if hand_refunds and len(messages) == _FEWEST:
+        # A question ends the first return early; another order's return goes on meanwhile.
+        messages = (*messages, _elsewhere(chance, messages[0], _FEWEST + 1))
     return Story(
         name=f"seed {seed}",
         seed=f"schedule {seed}",
         magento_version=chance.choice(_VERSIONS),
         messages=messages,
-        hand_refunds=_hand_refunds(chance, order),
+        hand_refunds=hand_refunds,
         # No schedule is shorter than forty points, so one fault at least strikes.
         strikes_from=(chance.randrange(38), *(chance.randrange(80) for _ in range(chance.choice((0, 0, 1, 2))))),
         gateway_declines=int(chance.random() < 0.1),
         deadlocks_percent=chance.choice((0, 0, 50)),
+        # A third of a schedule's points would be looks at what nobody has touched.
+        looks_later=bool(hand_refunds) or chance.random() < 0.1,
     )
 
 

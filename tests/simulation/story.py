@@ -49,3 +49,5 @@ class Story:
     gateway_declines: int = 0
     #: How often Magento calls a stale write a deadlock, of a hundred.
     deadlocks_percent: int = 0
+    #: Whether the orders of finished refunds are read again later, for drift.
+    looks_later: bool = True

@@ -76,8 +76,8 @@ def test_a_refund_by_hand_is_asked_about_before_our_call_or_raises_the_alarm_aft
 
     world.run()
 
-    asked = [each.reason_code for each in world.deliveries() if each.state is DeliveryState.NEEDS_PERSON]
-    alarms = [row.reason_code for row in world.refunds() if row.state is RefundState.DONE and row.needs_person]
+    asked = [each.reason_code for each in world.deliveries if each.state is DeliveryState.NEEDS_PERSON]
+    alarms = [row.reason_code for row in world.refunds if row.state is RefundState.DONE and row.needs_person]
     assert check(world) == ()
     assert (asked, alarms) in ((["foreign-memo"], []), ([], ["drift-at-once"]))
 

@@ -26,7 +26,7 @@ def hash_of(world: World) -> str:
 
 
 def _ended(world: World) -> Iterator[str]:
-    for delivery in reversed(world.deliveries()):
+    for delivery in reversed(world.deliveries):
         yield f"{delivery.delivery_key} is {delivery.state} ({delivery.reason_code}): {delivery.reason}"
-    for row in reversed(world.refunds()):
+    for row in reversed(world.refunds):
         yield f"refund {row.id} is {row.state}, memo {row.memo_id}, sent {row.sends}: {row.marker} {row.reason}"

@@ -6,9 +6,10 @@ import base64
 import json
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -50,6 +51,10 @@ WORKERS = ("worker-1", "worker-2")
 #: The product's three days would be three hundred tries of whatever waits for a person's answer.
 _GIVE_UP_SECONDS = 4 * 3600
 _RETRY_MAX_SECONDS = 1800
+
+#: Fewer tries than the product's before an outcome can be known: each is the same look for the same memo.
+_RETRY_FIRST_SECONDS = 30
+_RETRY_FACTOR = 4.0
 
 #: By then even a delivery that was given up is somebody's; whatever still waits waits for ever.
 _HORIZON_SECONDS = 86_400
@@ -95,7 +100,6 @@ class Lab:
         self.settings = _settings(url)
         self._memory = Memory(read_url(url))
         self._databases = {name: SimulatedDatabase(read_url(url), self._memory) for name in ("web", *WORKERS)}
-        self.stores: dict[str, Store] = {name: store_on(database) for name, database in self._databases.items()}
         self._beside = self._memory.connection
         tables = self._beside.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         kept = {"alembic_version", "sqlite_sequence"}
@@ -106,8 +110,9 @@ class Lab:
         self._beside.executescript(f"{script} PRAGMA foreign_keys = ON")
 
     def connect(self, process: Process, slot: str) -> Store:
+        """A store of its own: what a process remembers of the database dies with it."""
         self._databases[slot].process = process
-        return self.stores[slot]
+        return store_on(self._databases[slot])
 
     def next_due(self) -> datetime | None:
         """When a worker will find something to do, if nobody says anything new."""
@@ -138,6 +143,7 @@ class World:
 
     def __init__(self, lab: Lab, story: Story) -> None:
         self.lab, self.story = lab, story
+        self.settings = lab.settings if story.looks_later else _without_looks(lab.settings)
         self.scheduler = Scheduler(story.seed, horizon_seconds=_HORIZON_SECONDS)
         self.log = Log()
         self.clock_offset = timedelta(0)
@@ -160,7 +166,7 @@ class World:
 
     @property
     def lease_seconds(self) -> float:
-        return self.lab.settings.service.lease_seconds
+        return self.settings.service.lease_seconds
 
     def now(self) -> datetime:
         return MONDAY + timedelta(seconds=self.scheduler.seconds) + self.clock_offset
@@ -187,18 +193,16 @@ class World:
 
     # --- what can be seen afterwards ----------------------------------------------------------------------------------
 
+    @cached_property
     def deliveries(self) -> tuple[DeliverySummary, ...]:
-        with self._looking():
-            return self.lab.stores["web"].inbox.list(limit=100)
+        return self._onlooker().inbox.list(limit=100)
 
+    @cached_property
     def refunds(self) -> tuple[RefundRow, ...]:
-        with self._looking():
-            return self.lab.stores["web"].refunds.list(limit=100)
+        return self._onlooker().refunds.list(limit=100)
 
-    @contextmanager
-    def _looking(self) -> Iterator[None]:
-        self.lab.connect(Process("onlooker", _Nothing()), "web")
-        yield
+    def _onlooker(self) -> Store:
+        return self.lab.connect(Process("onlooker", _Nothing()), "web")
 
     # --- boundaries ---------------------------------------------------------------------------------------------------
 
@@ -234,7 +238,7 @@ class World:
 
     def _put_clock(self, seconds: float) -> None:
         self.clock_offset += timedelta(seconds=seconds)
-        self.scheduler.wake("worker", self.lab.settings.service.poll_seconds)
+        self.scheduler.wake("worker", self.settings.service.poll_seconds)
         # Whoever came to the boundary takes a moment, in which the others see the new time.
         self.wait(5)
 
@@ -251,13 +255,13 @@ class World:
         if self.scheduler.seconds < self._web_back_at:
             return False
         process, runtime = self._web or self._start_web()
-        source = self.lab.settings.sources["warehouse"]
+        source = self.settings.sources["warehouse"]
         raw = _body(message)
         try:
             if process.arrive(boundary_at("webhook"), f"webhook {message.key}") in _UNHEARD:
                 return False
             receive(runtime, source.name, Incoming(raw=raw, headers=sign(source, raw, self.now(), message.key)))
-            self.scheduler.wake("worker", self.lab.settings.service.poll_seconds)
+            self.scheduler.wake("worker", self.settings.service.poll_seconds)
             fault = process.arrive(boundary_at("answer"), f"answer {message.key}")
             if fault in _UNHEARD:
                 return False
@@ -317,8 +321,7 @@ class World:
             self.scheduler.sleep(2)
 
     def _runtime(self, process: Process, slot: str, clock: Any) -> Runtime:
-        settings = self.lab.settings
-
+        settings = self.settings
         session = SimulatedSession(process, self)
         client = MagentoClient(
             settings.stores["main"], now=self.now, sleep=self.wait, session_factory=lambda _: session
@@ -352,9 +355,8 @@ class World:
                 point = next(steps)
             except StopIteration as done:
                 answer: Answer = done.value
-                self.scheduler.say(
-                    f"{client} is answered {answer.status} to {asked.method} {asked.path.partition('?')[0]}"
-                )
+                path = asked.path.partition("?")[0]
+                self.scheduler.point(f"{client} is answered {answer.status} to {asked.method} {path}")
                 return answer
             self.scheduler.point(f"magento: {point.name}")
             if point.seconds:
@@ -406,6 +408,11 @@ class World:
 
     def _refund_by_hand(self, made: HandRefund) -> None:
         self.serve(hand_refund(self.sandbox, made.order, made.sku, made.units), "admin")
+
+
+def _without_looks(settings: Settings) -> Settings:
+    stores = {name: replace(store, drift_check_after_seconds=0) for name, store in settings.stores.items()}
+    return replace(settings, stores=stores)
 
 
 _UNHEARD = (Fault.TIMEOUT_BEFORE, Fault.RESET_BEFORE)
@@ -474,6 +481,8 @@ def _settings(url: str) -> Settings:
         service=ServiceSettings(
             database_url=url,
             retry_give_up_after_seconds=_GIVE_UP_SECONDS,
+            retry_first_seconds=_RETRY_FIRST_SECONDS,
+            retry_factor=_RETRY_FACTOR,
             retry_max_seconds=_RETRY_MAX_SECONDS,
         ),
         stores={"main": store},

@@ -36,7 +36,7 @@ _ONLINE_FAULTS = f"{_FLOW}test_an_online_refund_is_never_paid_twice_whatever_its
 _OFFLINE_FAULTS = f"{_FLOW}test_an_offline_refund_survives_every_fault_of_its_call"
 _LATE = f"{_FLOW}test_a_client_that_gives_up_does_not_take_not_yet_for_never"
 
-_GROUP_RUNS = "                results = [job.work(connection) for job in group]\n"
+_GROUP_RUNS = "                results = [job.work(tx) for job in group]\n"
 #: A disk that takes its time makes the gap wide enough for a kill to hit.
 _GROUP_IS_ANSWERED = """\
                 for job, result in zip(group, results, strict=True):
@@ -121,7 +121,7 @@ DEFECTS = (
     _defect(
         "no lease fence",
         "a worker that was paused for minutes goes on where another has taken over",
-        ("store/claims.py", "if row.fence != claim.fence or row.lease_until is None:", "if False:"),
+        ("store/claims.py", 'if row["fence"] != claim.fence or row["lease_until"] is None:', "if False:"),
         caught_by=(
             f"{_FLOW}test_a_worker_that_lost_its_lease_sends_nothing",
             "store/test_inbox.py::test_after_the_lease_another_worker_has_it_and_the_first_may_write_nothing",
