@@ -101,10 +101,23 @@ def test_a_bundle_that_cost_nothing_is_told_by_whether_its_parts_were_calculated
     parent, part = a_line(PARENT, "bundle"), a_line(CHILD, parent=PARENT)
 
     fixed = order_of(replace(parent, has_own_amounts=True), part)
-    dynamic = order_of(parent, replace(part, has_own_amounts=True))
+    one_of_two = (replace(part, has_own_amounts=True), a_line(OTHER_CHILD, parent=PARENT))
+    dynamic = order_of(parent, *one_of_two)
 
     assert kind_of(fixed, parent) is LineKind.FIXED_BUNDLE
     assert kind_of(dynamic, parent) is LineKind.DYNAMIC_BUNDLE
+
+
+@pytest.mark.parametrize("amount", ["price", "row_invoiced"])
+def test_a_bundle_too_cheap_to_show_in_the_customers_currency_is_told_by_the_books(amount):
+    a_cent = LineAmounts(**{amount: Decimal("0.01")})
+    parent, part = a_line(PARENT, "bundle"), a_line(CHILD, parent=PARENT)
+
+    dynamic = order_of(parent, replace(part, base=a_cent))
+    fixed = order_of(replace(parent, base=a_cent), replace(part, has_own_amounts=True))
+
+    assert kind_of(dynamic, dynamic.line(PARENT)) is LineKind.DYNAMIC_BUNDLE
+    assert kind_of(fixed, fixed.line(PARENT)) is LineKind.FIXED_BUNDLE
 
 
 def test_one_bundle_holds_several_units_of_a_part():

@@ -288,7 +288,7 @@ def test_a_memo_that_is_not_what_was_asked_is_shown_with_both_sides(tmp_path):
     (refund,) = world.refunds()
     assert (state, code) == (PERSON, "receipt-differs")
     assert "base total: asked 68.00, the memo says 67.00" in world.delivery(received).reason
-    assert refund.needs_person
+    assert (refund.needs_person, refund.reason_code) == (True, "receipt-differs")
 
 
 def spoil_next_memo(world):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from service.core.lifecycle import DeliveryState, RefundState
+from service.core.policy import SourcePolicy
 from service.flow import answers
 from service.sandbox.http import Answer
 from service.sandbox.order_specs import LineSpec, OrderSpec
@@ -198,6 +199,49 @@ def test_the_mail_about_an_online_refund_is_asked_for_once_and_its_failure_is_no
     assert [path.rsplit("/", 1)[-1] for method, path in world.calls() if method == "POST"].count("emails") == 1
     assert [row.email_state for row in world.refunds()] == [state]
     assert world.state(received) == (DONE, "refunded")
+
+
+def answer_once(world, words, answer):
+    """In Magento's place, to the first request whose path holds these words."""
+    handle, left = world.sandbox.handle, [answer]
+
+    def handled(request):
+        return left.pop() if left and words in request.path else handle(request)
+
+    world.sandbox.handle = handled
+
+
+def test_a_mail_that_magento_does_not_send_is_kept_as_refused_and_not_asked_for_again(world):
+    answer_once(world, "/emails", Answer(status=200, body=b"false"))
+    received = bag(world)
+
+    world.work_until_idle()
+
+    assert [row.email_state for row in world.refunds()] == ["refused"]
+    assert world.state(received) == (DONE, "refunded")
+
+
+def test_where_the_merchant_mails_nobody_no_mail_is_asked_for(tmp_path):
+    world = World(tmp_path, source_changes={"policy": SourcePolicy(notify_customer=False)})
+    bag(world)
+
+    world.work_until_idle()
+
+    assert [path.rsplit("/", 1)[-1] for method, path in world.calls() if method == "POST"].count("emails") == 0
+    assert [row.email_state or "" for row in world.refunds()] == [""]
+
+
+def test_a_memo_that_cannot_be_found_though_magento_made_it_is_read_again_later(world):
+    answer_once(world, "/creditmemo/", Answer(status=404, body=b'{"message": "No such entity"}'))
+    received = bag(world)
+
+    world.work()
+    waiting = world.state(received)[0]
+    world.work_until_idle()
+
+    assert waiting is WAITING
+    assert world.state(received)[0] is DONE
+    assert len(world.posts()) == 1
 
 
 def test_a_finished_refund_is_told_with_its_memo_and_order(world):

@@ -25,6 +25,7 @@ EQUIVALENT: dict[str, str] = {
     "service/core/memo_shipping.py:_given_back: asked >= to_cent(most) + PLAY → asked > to_cent(most) + PLAY": _PLAY,
     "service/core/memo_shipping.py:_given_back: asked > most - PLAY → asked >= most - PLAY": _PLAY,
     "service/core/memo_shipping.py:_given_back: whole > 0 → whole >= 0": "of no shipping all that is left is asked",
+    "service/flow/execute.py:_is_approved_since: case.approved_at > moment → case.approved_at >= moment": _MOMENT,
     "service/flow/reconcile.py:resolve_unknown: looked_at < row.settle_at → looked_at <= row.settle_at": _MOMENT,
     "service/core/marker.py:comment_for: 'ascii' → 'ascii?'": "Python drops the mark from a codec's name",
     "service/core/marker.py:stem_of: ':' → ':?'": "a JSON list has no colon",
