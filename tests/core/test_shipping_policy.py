@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from service.core.orders import ShippingAmounts
-from service.core.policy import ShippingRule, ShippingRuleKind
+from service.core.policy import ShippingRule, ShippingRuleKind, StorePolicy
 from service.core.shipping_policy import choose_shipping, shipping_left
 from tests.core.builders import TEE, a_memo, a_reading, an_order, line
 
@@ -118,3 +118,27 @@ def test_an_order_without_a_shipping_method_is_named_so():
     )
 
     assert note.subject == "no shipping method"
+
+
+@pytest.mark.parametrize(
+    ("rule", "written"),
+    [
+        (ShippingRule(), "none"),
+        (ShippingRule(kind=ShippingRuleKind.REMAINING_ON_FULL_RETURN), "remaining_on_full_return"),
+        (PER_UNIT, "per_unit:2.50"),
+    ],
+)
+def test_a_rule_is_written_as_it_is_set(rule, written):
+    assert str(rule) == written
+
+
+@pytest.mark.parametrize(
+    ("rules", "rule"),
+    [
+        ({"flatrate_flatrate": PER_UNIT, "default": ShippingRule()}, PER_UNIT),
+        ({"ups_ground": ShippingRule(), "default": PER_UNIT}, PER_UNIT),
+        ({"ups_ground": PER_UNIT}, ShippingRule()),
+    ],
+)
+def test_a_methods_own_rule_comes_before_the_default_and_none_before_nothing(rules, rule):
+    assert StorePolicy(shipping=rules).shipping_rule("flatrate_flatrate") == rule
