@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from service.core.returns import OrderReference
-from tests.core.builders import a_part, came_back
+from service.core.returns import OrderReference, Quantities, says_the_same
+from tests.core.builders import LAST_WEEK, TODAY, a_part, a_return, came_back
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,36 @@ def test_a_line_is_written_as_its_sender_named_it(sku, item, written):
 
 def test_a_lines_quantity_is_that_of_all_its_parts():
     assert came_back("BAG", parts=[a_part(1), a_part("0.5", "damaged")]).quantity == Decimal("1.5")
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ({}, False),
+        ({"quantities": Quantities.DELTA}, True),
+        ({"already_refunded": True}, True),
+        ({"already_refunded": True, "quantities": Quantities.DELTA}, True),
+    ],
+    ids=str,
+)
+def test_only_receipts_and_payments_still_count_when_they_come_late(said, counts):
+    assert a_return(came_back("BAG"), **said).event.counts_when_late is counts
+
+
+def an_event(event_id="evt_1", *, of_content=False, at=TODAY):
+    return a_return(came_back("BAG"), event_id=event_id, id_is_of_content=of_content, occurred_at=at).event
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (an_event(), an_event(), True),
+        (an_event(), an_event(at=LAST_WEEK), False),
+        (an_event(of_content=True), an_event(of_content=True, at=LAST_WEEK), True),
+        (an_event(of_content=True), an_event("evt_2", of_content=True), False),
+        (an_event(of_content=True), an_event(at=LAST_WEEK), False),
+        (an_event(), an_event(of_content=True, at=LAST_WEEK), False),
+    ],
+)
+def test_an_id_made_of_what_is_said_is_the_same_whenever_it_is_said(one, other, same):
+    assert says_the_same(one, other) is same
