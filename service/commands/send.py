@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from secrets import token_hex
 from typing import BinaryIO
 from urllib.parse import urlencode, urlsplit
@@ -15,8 +17,11 @@ from service.commands.deliver import post, webhook_url, with_event_id
 from service.commands.invocation import Invocation, header_option, json_option
 from service.commands.shown import say, say_json
 from service.errors import BadRequest
-from service.settings import CANONICAL, EnvelopeFormat, Settings, SourceSettings
+from service.settings import CANONICAL, ClientCertificateAuth, EnvelopeFormat, Settings, SourceSettings
+from service.settings.keys import decode_key
+from service.settings.secret_values import SecretUnusable
 from service.sources import sign
+from service.sources.auth.client_certificate import forwarded
 from service.sources.envelopes import QUERY
 
 _CONTENT_TYPES = {
@@ -35,6 +40,12 @@ _OF_THE_CONNECTION = ("host", "content-length", "connection", "transfer-encoding
 @click.option("--to", "to", metavar="URL", help="The service's address; default: host and port of the settings.")
 @click.option("--event-id", metavar="ID", help="The canonical event's id in the body; default: a new one.")
 @click.option("--delivery-id", metavar="ID", help="The delivery's id; default: a new one.")
+@click.option(
+    "--key",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="What the sender alone has: its private key as PEM, its token; for client-cert its certificate.",
+)
 @click.option("--as-is", is_flag=True, help="Send the file's very bytes, with the event id that it has.")
 @click.option("--times", default=1, show_default=True, type=click.IntRange(1, 100), help="Deliver it so often.")
 @header_option
@@ -48,6 +59,7 @@ def send_command(
     to: str | None,
     event_id: str | None,
     delivery_id: str | None,
+    key: BinaryIO | None,
     header_texts: tuple[str, ...],
     as_is: bool,
     times: int,
@@ -69,12 +81,14 @@ def send_command(
     url = webhook_url(to or f"http://{settings.service.host}:{settings.service.port}", source_name)
     if (query := dict(captured.headers).get(QUERY)) and not urlsplit(url).query:
         url = f"{url}?{query}"
-    delivery = delivery_id or f"msg_{token_hex(8)}"
-    along = [("Content-Type", _CONTENT_TYPES[source.envelope]), *_along(captured.headers)]
+    signer = _Signer(source=source, key=None if key is None else key.read(), url=_address(settings, url))
+    along = _last_of_each([("Content-Type", _CONTENT_TYPES[source.envelope]), *_along(captured.headers)])
     given = read_headers(header_texts)
+    delivery = delivery_id or f"msg_{token_hex(8)}"
 
     def headers() -> list[tuple[str, str]]:
-        return [*along, *sign(source, raw, invocation.clock(), delivery), *given]
+        before = _last_of_each([*along, *given])
+        return _last_of_each([*before, *signer.headers(raw, invocation.clock(), delivery, before), *given])
 
     sent = [post(url, raw, headers()) for _ in range(times)]
     if missing := _missing(source, headers()):
@@ -93,6 +107,50 @@ def _source(settings: Settings, name: str) -> SourceSettings:
     if source is None:
         raise BadRequest(f"there is no source called '{name}'; there are: {', '.join(settings.sources) or 'none'}")
     return source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Signer:
+    source: SourceSettings
+    #: What the sender alone has, where the source knows a public key, a hash or a certificate's fingerprint.
+    key: bytes | None
+    #: The address as the receiver will know it.
+    url: str
+
+    def headers(
+        self, raw: bytes, now: datetime, delivery_id: str, headers: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """What the sender adds to `headers`; BadRequest where it takes a --key that was not given."""
+        auth = self.source.auth
+        if self.key is not None and isinstance(auth, ClientCertificateAuth):
+            return forwarded(auth, self.key)
+        try:
+            return sign(self._with_key(), raw, now, delivery_id, url=self.url, headers=headers)
+        except BadRequest as error:
+            raise BadRequest(f"{error.message}; give what the sender has: --key FILE") from error
+
+    def _with_key(self) -> SourceSettings:
+        if self.key is None:
+            return self.source
+        key_id = self.source.secrets[0].key_id if self.source.secrets else ""
+        try:
+            secret = decode_key(self.key.decode().strip(), self.source.auth, key_id=key_id)
+        except (UnicodeDecodeError, SecretUnusable) as error:
+            said = f"{error.problem}. {error.remedy}" if isinstance(error, SecretUnusable) else "it is not text"
+            raise BadRequest(f"--key: {said}") from error
+        return replace(self.source, secrets=(secret,))
+
+
+def _address(settings: Settings, url: str) -> str:
+    """`url` as a service with these settings sees it: behind its proxy, under its public address."""
+    if not settings.service.public_url:
+        return url
+    parts = urlsplit(url)
+    return settings.service.public_url + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _last_of_each(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return list({name.lower(): (name, value) for name, value in headers}.values())
 
 
 def _as_sent(source: SourceSettings, body: bytes) -> bytes:

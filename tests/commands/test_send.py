@@ -1,15 +1,22 @@
 """`send` plays a sender: what it posts, and how it tells the answer."""
 
+import base64
+import hashlib
 import json
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from service.commands.deliver import Answer
 from service.sources import Incoming, verify
 from tests.commands.desk import event
+from tests.sources.schemes import CERTIFICATE, CLIENT_ID, CURRENT_SEED
 
 
 class Receiver:
@@ -119,6 +126,71 @@ def test_a_captured_delivery_is_sent_with_its_headers_and_a_signature_of_now(des
     assert (path, json.loads(body)) == ("/webhooks/warehouse", event())
     assert _titled(headers)["Webhook-Id"] != "msg_evt_1"
     verify(desk.settings().sources["warehouse"], Incoming(raw=body, headers=headers), datetime.now(UTC))
+
+
+#: Scheme → what stands in its source's file, what is its secret there, and what the sender has.
+def _key_pairs():
+    rsa, ed25519 = generate_private_key(65537, 2048), Ed25519PrivateKey.from_private_bytes(CURRENT_SEED)
+    certificate = x509.load_der_x509_certificate(CERTIFICATE).public_bytes(Encoding.PEM).decode()
+    token_hash = hashlib.sha256(b"token").hexdigest()
+    return {
+        "adobe-rsa": (f'recipient_client_id = "{CLIENT_ID}"', _public(rsa), _private(rsa)),
+        "adobe-commerce-rsa": ("", _public(rsa), _private(rsa)),
+        "standard-webhooks": ("", f"whpk_{_base64(ed25519.public_key().public_bytes_raw())}", _private(ed25519)),
+        "rfc9421": ('key_ids = ["a"]\nsignature_algorithm = "ed25519"', _public(ed25519), _private(ed25519)),
+        "bearer": ("", f"sha256={token_hash}", "token"),
+        "client-cert": ("", certificate, certificate),
+    }
+
+
+def _base64(content):
+    return base64.b64encode(content).decode()
+
+
+def _public(key):
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _private(key):
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+KEY_PAIRS = _key_pairs()
+
+
+@pytest.mark.parametrize("scheme", KEY_PAIRS)
+def test_what_the_sender_alone_has_is_given(desk, receiver, tmp_path, scheme):
+    lines, known, held = KEY_PAIRS[scheme]
+    with (desk.config_dir / "service.toml").open("a") as file:
+        file.write('public_url = "https://hooks.example"\ntrusted_proxies = ["127.0.0.1/32"]\n')
+    (desk.config_dir / "secrets" / "known").write_text(known)
+    (desk.config_dir / "sources" / "sender.toml").write_text(
+        f'store = "sandbox"\nsecrets_file = ["secrets/known"]\n[auth]\nscheme = "{scheme}"\n{lines}\n'
+    )
+    (tmp_path / "key").write_text(held)
+    (tmp_path / "event.json").write_text(json.dumps({**event(), "recipient_client_id": CLIENT_ID}))
+    words = ("send", "sender", str(tmp_path / "event.json"), "--to", receiver.url)
+
+    without = desk.run(*words)
+    with_key = desk.run(*words, "--key", str(tmp_path / "key"))
+
+    assert (without.exit_code, with_key.exit_code) == (1, 0), with_key.output
+    assert without.stderr.endswith("give what the sender has: --key FILE\n")
+    ((path, headers, body),) = receiver.requests
+    incoming = Incoming(raw=body, headers=headers, url=f"https://hooks.example{path}", peer="127.0.0.1")
+    verify(desk.settings().sources["sender"], incoming, datetime.now(UTC))
+
+
+def test_a_key_that_is_none_is_told(desk, receiver, tmp_path):
+    (tmp_path / "event.json").write_text(json.dumps(event()))
+    (tmp_path / "key").write_text("whsec_short")
+
+    result = desk.run(
+        "send", "warehouse", str(tmp_path / "event.json"), "--to", receiver.url, "--key", str(tmp_path / "key")
+    )
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: --key: the secret")
 
 
 SHIPBOB = """\

@@ -7,13 +7,14 @@ everybody else's requests. Known is the certificate by its SHA-256, or its key's
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import http_sf
 from cryptography import x509
@@ -48,7 +49,22 @@ def sign(
     auth: ClientCertificateAuth, secret: Secret, unsigned: Incoming, now: datetime, delivery_id: str
 ) -> list[tuple[str, str]]:
     del auth, secret, unsigned, now, delivery_id
-    raise BadRequest("a client certificate is shown to the proxy, not written into a request; send it with curl --cert")
+    raise BadRequest("a client certificate is shown to the proxy, not written into a request")
+
+
+def forwarded(auth: ClientCertificateAuth, pem: bytes) -> list[tuple[str, str]]:
+    """What the proxy would pass on for a sender with this certificate; BadRequest when `pem` holds none."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+    except ValueError as error:
+        raise BadRequest("this is no certificate; give the sender's as PEM, -----BEGIN CERTIFICATE-----") from error
+    der = certificate.public_bytes(Encoding.DER)
+    shown = {
+        CertificateForm.CLIENT_CERT: f":{base64.b64encode(der).decode()}:",
+        CertificateForm.ENVOY: f"Hash={hashlib.sha256(der).hexdigest()}",
+        CertificateForm.NGINX: quote(certificate.public_bytes(Encoding.PEM).decode(), safe=""),
+    }
+    return [(auth.header or _HEADERS.get(auth.certificate_form, ""), shown[auth.certificate_form])]
 
 
 def _is_within(peer: str, proxies: Sequence[IPNetwork]) -> bool:
