@@ -74,6 +74,8 @@ class Asked:
     units: Mapping[int, Fraction]
     shipping: Fraction
     fee: Fraction
+    #: Added; both are in the base currency.
+    extra: Fraction = Fraction(0)
     bill: int | None
 
 
@@ -138,8 +140,8 @@ class Sale:
             self.lines[item_id].units.back += units
             if bill is not None:
                 bill.units[item_id].back += units
-        totals[BASE] -= asked.fee
-        totals[SHOWN] -= _to_cent(asked.fee * self.rate)
+        totals[BASE] += asked.extra - asked.fee
+        totals[SHOWN] += _to_cent(asked.extra * self.rate) - _to_cent(asked.fee * self.rate)
         self.back += totals[BASE]
         if bill is not None:
             bill.total.back += totals[BASE]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 from random import Random
 
-from service.core.orders import Reading
+from service.core.orders import CreditMemo, Reading
 from service.core.plan import Plan, PlannedRefund, Verdict
 from service.core.planning import plan_refunds
-from service.core.policy import PaymentRules, Policy, ShippingRule, ShippingRuleKind, SourcePolicy, StorePolicy
-from service.core.returns import ApprovedReturn, OrderReference, ReturnedPart, ReturnEvent, ReturnLine
+from service.core.policy import Amounts, PaymentRules, Policy, ShippingRule, ShippingRuleKind, SourcePolicy, StorePolicy
+from service.core.returns import ApprovedReturn, OrderReference, PortalAmount, ReturnedPart, ReturnEvent, ReturnLine
 from tests.core.builders import made
 from tests.oracle.model import BASE, CURRENCIES, SHOWN, Asked
 from tests.oracle.orders import Sold, cents, draw_order
@@ -61,7 +61,9 @@ class _Play:
         self._sold: Sold = draw_order(random)
         self._reading: Reading = self._sold.reading
         self._paid = cents(self._reading.order.base.paid)
-        self._fees = Fraction(0)
+        self._kept = Fraction(0)
+        # Apart, so that an order is the same with and without figures.
+        self._figures = _Figures(Random(f"{replay}:figures"))
         self._sandbox: SandboxOpinion | None = None
 
     def run(self, *, with_sandbox: bool) -> None:
@@ -70,7 +72,8 @@ class _Play:
             self._sandbox = SandboxOpinion(self._reading)
         policy = self._draw_policy()
         returns = self._draw_returns()
-        for approved in returns:
+        for without_figure in returns:
+            approved = self._figures.told(without_figure, self._reading, policy)
             plan = plan_refunds(approved, self._reading, policy)
             if plan.verdict is Verdict.PERSON:
                 self._outcome.asked[plan.questions[0].code] += 1
@@ -79,9 +82,14 @@ class _Play:
             if plan.verdict is not Verdict.REFUND:
                 return
             self._make(plan)
+            for broken in self._figures.broken_promises(approved, self._reading):
+                self._differ(broken)
             again = plan_refunds(approved, self._reading, policy)
             self._check(again.verdict is Verdict.NOTHING, f"planned again, the difference is {again.verdict}")
-        self._check_fees(returns)
+        if self._figures.amounts is Amounts.COMPUTE:
+            self._check_fees(returns)
+        kept = (memo.base.adjustment_negative - memo.base.adjustment_positive for memo in self._reading.memos)
+        self._kept = cents(sum(kept, Decimal(0)))
         self._check_all_came_back()
 
     # --- what comes back --------------------------------------------------------------------------------------------
@@ -94,7 +102,7 @@ class _Play:
                 payments=PaymentRules(offline=("banktransfer",), online=("sandbox*",)),
                 shipping={"default": ShippingRule(kind=kind, amount=amount)},
             ),
-            source=SourcePolicy(),
+            source=SourcePolicy(amounts=self._figures.amounts, amounts_include_tax=True),
         )
 
     def _draw_returns(self) -> list[ApprovedReturn]:
@@ -212,7 +220,6 @@ class _Play:
         wanted = sum(said.values(), Decimal(0)) / self._reading.order.base_to_order_rate
         play = Decimal("0.01") * len(self._reading.memos) if self._reading.order.base_to_order_rate != 1 else Decimal(0)
         self._check(abs(deducted - wanted) <= play, f"{deducted} of fees deducted, not {wanted}")
-        self._fees = cents(deducted)
 
     def _check_all_came_back(self) -> None:
         """Then what was paid has gone back to the cent, but for fees and shipping that stays."""
@@ -220,7 +227,7 @@ class _Play:
         if any(line.units.left for line in sale.lines.values()):
             return
         self._outcome.complete += 1
-        stays = sale.shipping[BASE].left + sale.shipping_tax[BASE].left + self._fees
+        stays = sale.shipping[BASE].left + sale.shipping_tax[BASE].left + self._kept
         # An invoice's own rounding of tax may keep a cent, or give one of the shipping's tax that stays.
         limit = len(self._reading.memos) if self._sold.is_online else 0
         # Magento forgets a cent of discount where the customer's currency showed none, and gives it back as well.
@@ -238,11 +245,73 @@ class _Play:
         self._outcome.differences.append(f"{self._replay}: {text}")
 
 
+class _Figures:
+    """What a sender says that a return comes to: in all, fees taken off, for all that was approved so far.
+
+    Drawn as a part of what Magento would compute, or a little more, because a figure out of nowhere is asked about.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.amounts = random.choice([Amounts.COMPUTE, Amounts.COMPUTE, Amounts.CAP, Amounts.EXACT])
+        self._parts: dict[str, Decimal] = {}
+
+    def told(self, approved: ApprovedReturn, reading: Reading, policy: Policy) -> ApprovedReturn:
+        if self.amounts is Amounts.COMPUTE:
+            return approved
+        event = approved.event
+        parts = ["0.8", "0.95", "1", "1"] + (["1.002"] if self.amounts is Amounts.EXACT else [])
+        part = self._parts.setdefault(event.return_id, Decimal(self._random.choice(parts)))
+        bare = replace(policy, source=replace(policy.source, amounts=Amounts.COMPUTE))
+        # What was deducted before passes for fees, so that no fee is left to deduct and none seems lowered.
+        deducted = sum((memo.shown.adjustment_negative for memo in _memos_of(approved, reading)), Decimal(0))
+        plan = plan_refunds(replace(approved, event=replace(event, fees=deducted)), reading, bare)
+        planned = sum((refund.predicted.grand_total for refund in plan.refunds), Decimal(0))
+        figure = ((_without_adjustments(approved, reading) + planned) * part).quantize(Decimal("0.01")) - event.fees
+        return replace(approved, event=replace(event, currency=reading.order.currency, refund_total=_inclusive(figure)))
+
+    def broken_promises(self, approved: ApprovedReturn, reading: Reading) -> Iterator[str]:
+        """After the refunds of an event: the figure is met, or under a cap is not gone beyond."""
+        figure = approved.event.refund_total
+        if figure is None:
+            return
+        memos = _memos_of(approved, reading)
+        given = sum((memo.shown.grand_total for memo in memos), Decimal(0))
+        is_converted = reading.order.base_to_order_rate != 1
+        rounding = Decimal("0.01") * (len(memos) if is_converted else 0)
+        if self.amounts is Amounts.EXACT:
+            # Amounts of four places are met to the cent.
+            if abs(given - figure.amount) > max(rounding, Decimal("0.005")):
+                yield f"{given} given, {figure.amount} said exactly"
+            return
+        play = Decimal("0.01") * (len(approved.event.lines) + 1) + rounding
+        computed = _without_adjustments(approved, reading) - approved.event.fees
+        if given > min(figure.amount + play, computed + rounding + Decimal("0.005")):
+            yield f"{given} given, the cap is {figure.amount}, computed {computed}"
+        if given < min(figure.amount, computed) - play:
+            yield f"{given} given, less than the cap of {figure.amount} and the {computed} computed"
+
+
+def _inclusive(amount: Decimal) -> PortalAmount:
+    return PortalAmount(amount=amount, includes_tax=True)
+
+
+def _memos_of(approved: ApprovedReturn, reading: Reading) -> list[CreditMemo]:
+    said = f"Return {approved.event.return_id} "
+    return [memo for memo in reading.memos if any(comment.startswith(said) for comment in memo.comments)]
+
+
+def _without_adjustments(approved: ApprovedReturn, reading: Reading) -> Decimal:
+    shown = [memo.shown for memo in _memos_of(approved, reading)]
+    return sum((m.grand_total - m.adjustment_positive + m.adjustment_negative for m in shown), Decimal(0))
+
+
 def _asked(refund: PlannedRefund) -> Asked:
     request = refund.request
     return Asked(
         units={item.order_item_id: Fraction(item.qty) for item in request.items},
         shipping=cents(request.shipping_amount),
         fee=cents(request.adjustment_negative),
+        extra=cents(request.adjustment_positive),
         bill=request.invoice_id,
     )
