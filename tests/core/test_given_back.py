@@ -125,3 +125,13 @@ def test_an_older_an_answered_and_a_marked_memo_are_not_asked_about():
     approved = replace(RETURN, memo_answers={2: False})
 
     assert foreign_memos(approved, a_reading(ORDER, memos=[older, answered, theirs, now]), (TEE,)) == (now,)
+
+
+def test_what_people_named_as_this_returns_is_summed_by_line():
+    approved = a_return(came_back("TEE", 5), answers={1: True, 2: True})
+
+    found = given(
+        a_memo(1, {TEE: 1}), a_memo(2, {TEE: 2, BAG: 1}), marked(3, f"{OURS}-01R", {TEE: 1}), approved=approved
+    )
+
+    assert found.named_by_person == {TEE: 3, BAG: 1}
