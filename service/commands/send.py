@@ -124,8 +124,9 @@ class _Signer:
         auth = self.source.auth
         if self.key is not None and isinstance(auth, ClientCertificateAuth):
             return forwarded(auth, self.key)
+        source = self._with_key()
         try:
-            return sign(self._with_key(), raw, now, delivery_id, url=self.url, headers=headers)
+            return sign(source, raw, now, delivery_id, url=self.url, headers=headers)
         except BadRequest as error:
             raise BadRequest(f"{error.message}; give what the sender has: --key FILE") from error
 

@@ -136,7 +136,11 @@ def _key_pairs():
     return {
         "adobe-rsa": (f'recipient_client_id = "{CLIENT_ID}"', _public(rsa), _private(rsa)),
         "adobe-commerce-rsa": ("", _public(rsa), _private(rsa)),
-        "standard-webhooks": ("", f"whpk_{_base64(ed25519.public_key().public_bytes_raw())}", _private(ed25519)),
+        "standard-webhooks": (
+            "",
+            f"whpk_{_base64(ed25519.public_key().public_bytes_raw())}",
+            f"whsk_{_base64(CURRENT_SEED)}",
+        ),
         "rfc9421": ('key_ids = ["a"]\nsignature_algorithm = "ed25519"', _public(ed25519), _private(ed25519)),
         "bearer": ("", f"sha256={token_hash}", "token"),
         "client-cert": ("", certificate, certificate),
