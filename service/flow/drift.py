@@ -25,9 +25,20 @@ NOT_LOOKED = "drift-not-looked"
 
 def check_once(runtime: Runtime, worker: str) -> bool:
     """Take one due look at a refund; False when none is due. Only StoreUnavailable gets out."""
-    check = runtime.store.checks.claim(runtime.clock(), runtime.settings.service.lease_seconds)
+    check = claim_check(runtime)
     if check is None:
         return False
+    take_look(runtime, check, worker)
+    return True
+
+
+def claim_check(runtime: Runtime) -> DriftCheck | None:
+    """The look that has been due longest, for this caller alone."""
+    return runtime.store.checks.claim(runtime.clock(), runtime.settings.service.lease_seconds)
+
+
+def take_look(runtime: Runtime, check: DriftCheck, worker: str) -> None:
+    """Only StoreUnavailable gets out."""
     extra = {"refund": format_id("refund", check.refund_id), "worker": worker, "attempt": check.tries}
     try:
         _look(runtime, check)
@@ -38,7 +49,6 @@ def check_once(runtime: Runtime, worker: str) -> bool:
     except Exception:  # noqa: BLE001 -- a fault of ours over one refund must not end the looks at all others
         _log.exception("fault while looking for drift", extra=extra)
         _later(runtime, check, "this service failed; its log says how")
-    return True
 
 
 def _look(runtime: Runtime, check: DriftCheck) -> None:

@@ -12,15 +12,17 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 
 from service.core.lifecycle import DeliveryState
 from service.errors import Conflict, LeaseLost, StoreUnavailable
-from service.flow.drift import check_once
+from service.flow.drift import claim_check, take_look
 from service.flow.process import backoff, process_delivery
 from service.runtime import Runtime
-from service.store import Claim, format_id
+from service.store import Claim, DriftCheck, format_id
 
 _log = logging.getLogger("refundry.worker")
 
@@ -35,12 +37,15 @@ BEAT_SECONDS = 10.0
 
 
 class Worker:
-    """One process's threads. `run` returns after `stop`, with nothing in flight."""
+    """One process's threads. `run` returns after `stop`, with nothing in flight; a worker runs once."""
 
     def __init__(self, runtime: Runtime, *, name: str | None = None) -> None:
         self._stopping = threading.Event()
         self._runtime = replace(runtime, is_ending=self._stopping.is_set)
-        self._looking = threading.Lock()
+        #: Held by the one thread that looks for work: idle threads would ask the database as often, for nothing.
+        self._turn = threading.Lock()
+        self._looking_back = threading.Lock()
+        self._listener = runtime.store.listen()
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
@@ -55,10 +60,12 @@ class Worker:
             pass
         for thread in threads:
             thread.join()
+        self._listener.close()
         _log.info("worker stopped", extra={"worker": self.name})
 
     def stop(self) -> None:
         self._stopping.set()
+        self._listener.nudge()
 
     def stop_on_signals(self) -> None:
         """SIGTERM and SIGINT: finish what is in flight, claim nothing more."""
@@ -80,37 +87,59 @@ class Worker:
     def _loop(self, name: str) -> None:
         while not self._stopping.is_set():
             try:
-                worked = work_once(self._runtime, name) or self._look(name)
+                with self._turn:
+                    job = self._wait_for_job(name)
+                job()
             except StoreUnavailable as error:
                 _log.warning("database not available", extra={"worker": name, "reason": error.message})
                 self._stopping.wait(_STORE_PAUSE_SECONDS)
-                continue
             except Exception:  # noqa: BLE001 -- without its threads a worker would go on to say that it is alive
                 _log.exception("fault while looking for work", extra={"worker": name})
                 self._stopping.wait(_STORE_PAUSE_SECONDS)
-                continue
-            if not worked:
-                self._stopping.wait(self._runtime.settings.service.poll_seconds)
 
-    def _look(self, name: str) -> bool:
+    def _wait_for_job(self, name: str) -> Callable[[], None]:
+        """The next thing to do, once there is one; nothing at all when the worker is told to stop."""
+        while not self._stopping.is_set():
+            claim = _claim(self._runtime, name)
+            if claim is not None:
+                return partial(_carry, self._runtime, claim)
+            if self._looking_back.acquire(blocking=False):
+                check = claim_check(self._runtime)
+                if check is not None:
+                    return partial(self._look_back, check, name)
+                self._looking_back.release()
+            self._listener.wait(self._runtime.settings.service.poll_seconds)
+        return _nothing
+
+    def _look_back(self, check: DriftCheck, name: str) -> None:
         """One later look at a time: a store that is slow to read must not take every thread from the deliveries."""
-        if not self._looking.acquire(blocking=False):
-            return False
         try:
-            return check_once(self._runtime, name)
+            take_look(self._runtime, check, name)
         finally:
-            self._looking.release()
+            self._looking_back.release()
 
 
 def work_once(runtime: Runtime, worker: str) -> bool:
     """Claim one due delivery and carry it; False when none was due. Only StoreUnavailable gets out."""
-    service = runtime.settings.service
-    claim = runtime.store.inbox.claim(worker, runtime.clock(), service.lease_seconds)
+    claim = _claim(runtime, worker)
     if claim is None:
         return False
+    _carry(runtime, claim)
+    return True
+
+
+def _nothing() -> None:
+    """What is left to do when a worker stops."""
+
+
+def _claim(runtime: Runtime, worker: str) -> Claim | None:
+    return runtime.store.inbox.claim(worker, runtime.clock(), runtime.settings.service.lease_seconds)
+
+
+def _carry(runtime: Runtime, claim: Claim) -> None:
     extra = {
         "delivery": format_id("delivery", claim.delivery.id),
-        "worker": worker,
+        "worker": claim.worker,
         "attempt": claim.delivery.attempts,
     }
     try:
@@ -123,7 +152,6 @@ def work_once(runtime: Runtime, worker: str) -> bool:
     except Exception:  # noqa: BLE001 -- the one place: a fault of ours in one delivery must not hold up the others
         _log.exception("fault while carrying a delivery", extra=extra)
         _put_aside(runtime, claim)
-    return True
 
 
 def _put_aside(runtime: Runtime, claim: Claim) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import exc as sql
 from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from service.errors import SettingsError, StoreUnavailable
+from service.store.bell import Listener, listen_beside, ring_beside
 from service.store.statements import Transaction, translated
 from service.store.writer import GroupWriter
 
@@ -79,6 +80,18 @@ class Database:
         if self.has_one_writer:
             return self._here().group_writer.submit(work)
         return self.write_again_on_race(work)
+
+    def listen(self) -> Listener:
+        """What an idle worker waits on; `announce` in any process of this machine wakes it."""
+        return listen_beside(self._file()) if is_sqlite(self.url) else Listener()
+
+    def announce(self) -> None:
+        """Wake a worker: there may be work, and it is committed."""
+        if is_sqlite(self.url):
+            ring_beside(self._file())
+
+    def _file(self) -> Path:
+        return Path(str(self.url.database))
 
     def close(self) -> None:
         here = self._processes.pop(os.getpid(), None)

@@ -109,13 +109,17 @@ class Inbox:
 
     def receive(self, new: NewDelivery) -> Received:
         """Store a delivery, or recognise it; it is on disk when this returns, and only then may it be acknowledged."""
-        return self._database.write_grouped(lambda tx: _receive(tx, new))
+        received = self._database.write_grouped(lambda tx: _receive(tx, new))
+        self._database.announce()
+        return received
 
     def receive_all(self, batch: Sequence[NewDelivery]) -> tuple[Received, ...]:
         """Many in one commit: all of them are on disk when this returns, or none is. What is known stays untouched."""
-        return self._database.write_again_on_race(
+        received = self._database.write_again_on_race(
             lambda tx: tuple(_receive(tx, new, notes_repeats=False) for new in batch)
         )
+        self._database.announce()
+        return received
 
     def claim(self, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
         """The delivery that has been due longest, held until the lease ends; None when nothing is due."""
@@ -216,6 +220,7 @@ class Inbox:
             ids = [delivery_id] if delivery_id is not None else _to_wake(tx, return_id)
             for each in ids:
                 wake_delivery(tx, each, now=now, actor=actor)
+        self._database.announce()
         return len(ids)
 
     def counts(self) -> dict[DeliveryState, int]:

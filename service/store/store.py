@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from service.store.bell import Listener
 from service.store.checks import Checks
 from service.store.engine import PATIENCE_SECONDS, Database, read_url
 from service.store.guards import Guards
@@ -65,6 +66,10 @@ class Store:
     def last_beat(self) -> datetime | None:
         """When any worker was last alive; None when none ever was."""
         return next((beat.at for beat in self.beats()), None)
+
+    def listen(self) -> Listener:
+        """What an idle worker waits on: it returns as soon as somebody stores work, or after a while."""
+        return self.database.listen()
 
     def close(self) -> None:
         self.database.close()
