@@ -141,7 +141,6 @@ class ReturnEvent:
     discrepancies: tuple[str, ...] = ()
     #: When the sender says it happened (aware, UTC); None: it did not say.
     occurred_at: datetime | None = None
-    is_test: bool = False
     #: What the event asks for beyond a refund, in words for a person: "line 2: resolution 'store_credit'".
     unsupported: tuple[str, ...] = ()
     #: Found by folding, and never stored.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.core.folding import fold
 from service.core.lifecycle import RefundState
 from service.core.marker import markers_of
 from service.core.orders import Reading
@@ -102,7 +103,7 @@ def dry_run(runtime: Runtime, source: SourceSettings, event: ReturnEvent) -> Dry
         namespace=source.namespace,
         instance=store.instance,
         source=source.name,
-        event=event,
+        event=fold([event]),
         known_since=min(event.occurred_at or now, now),
     )
     unsettled = runtime.store.refunds.unsettled(store.instance, order.entity_id)

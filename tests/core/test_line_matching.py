@@ -7,7 +7,7 @@ import pytest
 
 from service.core.given_back import GivenBack
 from service.core.line_matching import match_lines
-from service.core.policy import SourcePolicy
+from service.core.policy import SourcePolicy, StockOwner
 from tests.core.builders import (
     BAG,
     KIT,
@@ -26,7 +26,7 @@ from tests.core.builders import (
 FIRST, SECOND = 510, 511
 
 
-def match(order, *lines, restocked=None, not_restocked=None, named_by_person=None):
+def match(order, *lines, restocked=None, not_restocked=None, named_by_person=None, policy=None):
     given = GivenBack(
         restocked={key: Decimal(units) for key, units in (restocked or {}).items()},
         not_restocked={key: Decimal(units) for key, units in (not_restocked or {}).items()},
@@ -36,7 +36,7 @@ def match(order, *lines, restocked=None, not_restocked=None, named_by_person=Non
         next_part=1,
         memos=(),
     )
-    return match_lines(a_return(*lines).event, a_reading(order), given, (), policy=SourcePolicy())
+    return match_lines(a_return(*lines).event, a_reading(order), given, (), policy=policy or SourcePolicy())
 
 
 def outstanding(found):
@@ -376,3 +376,32 @@ def test_two_kits_are_told_apart_by_their_parts_ids():
     found = match(an_order(*one, *other), came_back(item=KIT + 6), came_back(item=KIT + 1))
 
     assert [item_id for item_id, _, _ in outstanding(found)] == [KIT, KIT + 5]
+
+
+def partly_shipped(shipped):
+    return an_order(line(BAG, "BAG", "34", 3, shipped=shipped))
+
+
+@pytest.mark.parametrize(
+    ("shipped", "given", "expected"),
+    [
+        (3, {}, [(BAG, 3, ())]),  # the warehouse puts all of them back
+        (1, {}, [(BAG, 2, (BAG,)), (BAG, 1, ())]),  # two that never left are named, lest Magento take two off the shelf
+        (0, {}, [(BAG, 3, (BAG,))]),
+        (1, {"restocked": {BAG: 2}}, [(BAG, 1, ())]),  # the same return, after its first call
+    ],
+)
+def test_where_the_warehouse_owns_the_stock_only_units_that_never_left_are_named(shipped, given, expected):
+    order = partly_shipped(shipped)
+    if given:
+        order = replace(order, lines=(replace(order.lines[0], qty_refunded=Decimal(2)),))
+
+    found = match(order, came_back("BAG", 3), policy=SourcePolicy(stock_owner=StockOwner.WMS), **given)
+
+    assert (outstanding(found), asked(found)) == (expected, [])
+
+
+def test_where_nobody_owns_the_stock_a_unit_that_never_left_is_asked_about():
+    found = match(partly_shipped(1), came_back("BAG", 3), policy=SourcePolicy(stock_owner=StockOwner.NONE))
+
+    assert [question.code for question in found.questions] == ["unsellable-but-unshipped"]

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields
 
 from service.core.lifecycle import DeliveryState, RefundState
 from service.core.plan import Route, Verdict
+from service.core.returns import Quantities
 from service.web.api.fields import DecimalText, IdField, Moment, StoredJson
 
 
@@ -41,12 +42,36 @@ class ReturnedPartShape(Schema):
     disposition = fields.String()
 
 
+class PortalAmountShape(Schema):
+    amount = DecimalText()
+    includes_tax = fields.Boolean()
+
+
 class ReturnLineShape(Schema):
     sku = fields.String()
     order_item_id = fields.Integer()
     external_line_id = fields.String()
     parts = fields.List(fields.Nested(ReturnedPartShape))
     reason = fields.String()
+    resolution = fields.String()
+    refund_destination = fields.String()
+    keep_item = fields.Boolean()
+    refund_amount = fields.Nested(PortalAmountShape)
+
+
+class ReceiptShape(Schema):
+    id = fields.String()
+    lines = fields.List(fields.Nested(ReturnLineShape))
+
+
+class FeeShape(Schema):
+    type = fields.String()
+    amount = DecimalText()
+
+
+class DoubtShape(Schema):
+    code = fields.String()
+    text = fields.String()
 
 
 class EventShape(Schema):
@@ -55,11 +80,20 @@ class EventShape(Schema):
     return_id = fields.String()
     order = fields.Nested(OrderReferenceShape)
     lines = fields.List(fields.Nested(ReturnLineShape))
+    quantities = fields.Enum(Quantities, by_value=True)
+    receipts = fields.List(fields.Nested(ReceiptShape))
+    together_with = fields.List(fields.String())
     fees = DecimalText()
+    fee_items = fields.List(fields.Nested(FeeShape))
     currency = fields.String()
+    refund_total = fields.Nested(PortalAmountShape)
+    store_credit = DecimalText()
+    exchange_credit = DecimalText()
+    already_refunded = fields.Boolean()
+    discrepancies = fields.List(fields.String())
     occurred_at = Moment()
-    is_test = fields.Boolean()
     unsupported = fields.List(fields.String())
+    doubts = fields.List(fields.Nested(DoubtShape))
 
 
 class StoredEventShape(Schema):
