@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.teeth.defects import Change, Defect
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("service", "tests", "config", "pyproject.toml")
+_COPIED = ("service", "tests", "config", "docs", "pyproject.toml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
