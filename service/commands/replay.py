@@ -155,6 +155,9 @@ def _lines(found: Sequence[_Candidate], wanted: frozenset[Trouble], source: str 
     yield f"{understood} of {_deliveries(len(found))} can be read now" + (
         "" if understood == len(found) else f"; {len(found) - understood} would stay as they are"
     )
+    if understood:
+        # Nobody can see from here which configuration the worker was started with.
+        yield "A service that runs since before the configuration was mended reads as before: restart it first."
 
 
 def _deliveries(count: int) -> str:

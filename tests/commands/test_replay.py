@@ -43,6 +43,7 @@ def test_what_can_be_read_now_is_read_again_in_one_action(quarantine):
     assert result.exit_code == 0, result.output
     assert "return.approved RMA-1 of order #000000101: 1 × WS12-M-Orange (sellable)" in _unwrapped(result)
     assert "1 of 2 deliveries can be read now; 1 would stay as they are" in result.stdout
+    assert "reads as before: restart it first" in result.stdout
     assert result.stdout.endswith("1 delivery is due now; the worker goes on at once\n")
     states = {each["id"]: each["state"] for each in quarantine.json("list", "deliveries")["deliveries"]}
     assert states == {"del_1": "done", "del_2": "unreadable", "del_3": "done"}
