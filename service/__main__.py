@@ -22,6 +22,7 @@ from service.commands import (
     poll,
     reconcile,
     replay,
+    retention,
     run,
     sandbox,
     send,
@@ -39,7 +40,12 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Set it up": (setup.init_command, setup.settings_command, setup.keys_group, doctor.doctor_command),
     "Run it": (run.serve_command, run.web_command, run.work_command, run.migrate_command),
     "Bring in": (bring_in.import_command, poll.poll_command),
-    "Keep it": (state.backup_command, state.restore_command),
+    "Keep it": (
+        state.backup_command,
+        state.restore_command,
+        retention.purge_command,
+        retention.erase_command,
+    ),
     "Look": (look.list_command, look.show_command, look.plan_command, sources.sources_group),
     "Decide": (
         act.approve_command,

@@ -103,6 +103,7 @@ def _delivery_page(store: Store, delivery: Delivery) -> Page:
             [
                 ("source", delivery.source),
                 ("received", delivery.received_at),
+                ("body purged", delivery.purged_at),
                 ("key", delivery.delivery_key),
                 ("event", delivery.event_id),
                 ("return", delivery.return_id and format_id("return", delivery.return_id)),

@@ -56,6 +56,9 @@ class DeliveryState(StrEnum):
     UNREADABLE = "unreadable"  # authentic, but says nothing we understand; kept for replay
 
 
+#: Nobody works on them any more, and nobody is asked: their bodies may be forgotten.
+PURGEABLE_STATES = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.UNREADABLE, DeliveryState.SHADOWED)
+
 DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
     DeliveryState.RECEIVED: tuple(state for state in DeliveryState if state is not DeliveryState.RECEIVED),
     DeliveryState.WAITING: tuple(state for state in DeliveryState if state is not DeliveryState.RECEIVED),

@@ -7,7 +7,7 @@ hearing it twice, late or out of order changes nothing. Quantities are units, mo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -153,8 +153,18 @@ class ReturnEvent:
 
 
 def says_the_same(one: ReturnEvent, other: ReturnEvent) -> bool:
-    """Whether two events under one id are one. An id made of content leaves out what changes with every sending."""
-    return one == other or (one.id_is_of_content and other.id_is_of_content and one.event_id == other.event_id)
+    """Whether two events under one id are one.
+
+    An id made of content leaves out what changes with every sending. What customers gave as reasons moves no money, and
+    is forgotten with the body.
+    """
+    return _without_reasons(one) == _without_reasons(other) or (
+        one.id_is_of_content and other.id_is_of_content and one.event_id == other.event_id
+    )
+
+
+def _without_reasons(event: ReturnEvent) -> ReturnEvent:
+    return replace(event, lines=tuple(replace(line, reason="") for line in event.lines))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -82,7 +82,11 @@ def _kept_aside(
 ) -> Iterator[tuple[Trouble, DeliverySummary]]:
     before = None
     while page := runtime.store.inbox.list(source=source, state=state, before=before, limit=_PAGE):
-        yield from ((TROUBLES[each.reason_code], each) for each in page if each.reason_code in TROUBLES)
+        yield from (
+            (TROUBLES[each.reason_code], each)
+            for each in page
+            if each.reason_code in TROUBLES and each.purged_at is None
+        )
         before = page[-1].id
 
 

@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from types import FrameType
 
@@ -21,6 +22,7 @@ from service.core.lifecycle import DeliveryState
 from service.errors import Conflict, LeaseLost, StoreUnavailable
 from service.flow.drift import claim_check, take_look
 from service.flow.process import backoff, process_delivery
+from service.flow.retention import PURGE_EVERY, purge_old
 from service.runtime import Runtime
 from service.store import Claim, DriftCheck, format_id
 
@@ -46,6 +48,7 @@ class Worker:
         self._turn = threading.Lock()
         self._looking_back = threading.Lock()
         self._listener = runtime.store.listen()
+        self._purge_at: datetime | None = None
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
@@ -57,7 +60,7 @@ class Worker:
         for thread in threads:
             thread.start()
         while not self._stopping.wait(BEAT_SECONDS if self._beat() else _STORE_PAUSE_SECONDS):
-            pass
+            self._purge()
         for thread in threads:
             thread.join()
         self._listener.close()
@@ -83,6 +86,19 @@ class Worker:
             _log.warning("database not available", extra={"reason": error.message})
             return False
         return True
+
+    def _purge(self) -> None:
+        now = self._runtime.clock()
+        if self._purge_at is not None and now < self._purge_at:
+            return
+        self._purge_at = now + PURGE_EVERY
+        try:
+            purged = purge_old(self._runtime)
+        except StoreUnavailable as error:
+            _log.warning("database not available", extra={"reason": error.message})
+            return
+        if purged:
+            _log.info("old bodies purged", extra={"worker": self.name, "bodies": purged})
 
     def _loop(self, name: str) -> None:
         while not self._stopping.is_set():

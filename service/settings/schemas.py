@@ -246,6 +246,7 @@ class ServiceSchema(_Strict):
     worker_threads = _whole(1, 128)
     poll_seconds = _number(0.05, 60, "seconds")
     lease_seconds = _whole(30, 3600, "seconds")
+    keep_bodies_days = _whole(0, 36_500, "days")
     retry_first_seconds = _whole(1, 3600, "seconds")
     retry_factor = _number(1, 10)
     retry_max_seconds = _whole(1, 86_400, "seconds")

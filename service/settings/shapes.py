@@ -71,6 +71,8 @@ class ServiceSettings:
     worker_threads: int = 4
     poll_seconds: float = 1.0
     lease_seconds: int = 300
+    #: 0: for ever.
+    keep_bodies_days: int = 90
     retry_first_seconds: int = 5
     retry_factor: float = 2.0
     retry_max_seconds: int = 900

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState
-from service.errors import LeaseLost, NotFound
+from service.errors import Conflict, LeaseLost, NotFound
 from service.store.clashes import IllegalMove
 from service.store.ids import format_id
 from service.store.journal import note
@@ -70,6 +70,12 @@ def check_delivery_move(delivery_id: int, old: DeliveryState, new: DeliveryState
 def wake_delivery(tx: Transaction, delivery_id: int, *, now: datetime, actor: str) -> None:
     """Due now, whatever it waited for; when a worker holds it, as soon as that worker is done with it."""
     row = lock_delivery(tx, delivery_id)
+    if row["purged_at"] is not None:
+        raise Conflict(
+            f"the body of {format_id('delivery', delivery_id)} was purged on {row['purged_at']:%Y-%m-%d}: have its"
+            " sender send it again under a new id",
+            delivery_id=delivery_id,
+        )
     # A new start: what wears out a delivery's patience is counted from here.
     values: dict[str, Any] = {"due_at": now, "attempts": 0}
     if row["lease_until"] is not None and row["lease_until"] > now:

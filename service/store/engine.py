@@ -269,6 +269,8 @@ def _set_up_sqlite(engine: Engine, patience_seconds: float) -> None:
             "foreign_keys = ON",
             # NORMAL survives a killed process but not a power cut, and what was acknowledged must survive both.
             "synchronous = FULL",
+            # What is purged is overwritten, not only marked as free.
+            "secure_delete = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

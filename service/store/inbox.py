@@ -314,6 +314,7 @@ def _insert(
         redeliveries=0,
         last_redelivered_at=None,
         clashes_with=clashes_with,
+        purged_at=None,
     )
     return delivery_id
 

@@ -71,6 +71,8 @@ class DeliverySummary:
     redeliveries: int
     last_redelivered_at: datetime | None
     clashes_with: int | None
+    #: When its body was forgotten; None: it is there.
+    purged_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -281,6 +283,14 @@ class JournalEntry:
     delivery_id: int | None
     return_id: int | None
     refund_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Erased:
+    """What erasing came to: deliveries whose bodies are gone, and those that somebody still works on."""
+
+    delivery_ids: tuple[int, ...]
+    still_open: Mapping[int, DeliveryState]
 
 
 class Settlement(StrEnum):

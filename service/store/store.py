@@ -17,6 +17,7 @@ from service.store.keys import Keys
 from service.store.migrate import check_current
 from service.store.refunds import Refunds
 from service.store.refusals import Refusals
+from service.store.retention import Retention
 from service.store.returns import Returns
 from service.store.rows import Beat, row_as
 from service.store.statements import Statement, Transaction, given, insert_into, update_where
@@ -49,6 +50,7 @@ class Store:
     keys: Keys
     switches: Switches
     refusals: Refusals
+    retention: Retention
 
     def health(self, now: datetime) -> None:
         """Return if a row can be committed, raise StoreUnavailable if not."""
@@ -98,6 +100,7 @@ def store_on(database: Database) -> Store:
         keys=Keys(database),
         switches=Switches(database),
         refusals=Refusals(database),
+        retention=Retention(database),
     )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from service.core.lifecycle import SLOT_STATES, DeliveryState, RefundState
+from service.core.lifecycle import PURGEABLE_STATES, SLOT_STATES, DeliveryState, RefundState
 from service.core.plan import Route, Verdict
 from service.store.columns import Instant, Json, Money, RowId, Word
 
@@ -106,10 +106,13 @@ deliveries = _table(
     Column("redeliveries", Integer, nullable=False),
     Column("last_redelivered_at", Instant),
     Column("clashes_with", RowId, ForeignKey("deliveries.id")),
+    # NULL: the body is still there.
+    Column("purged_at", Instant),
     UniqueConstraint("source", "delivery_key", "body_sha256"),
     # Two bodies under one key that arrive at the same moment must see each other, without a lock.
     _where("uq_deliveries_first_of_key", "source", "delivery_key", condition="clashes_with IS NULL", unique=True),
     _where("ix_deliveries_due", "due_at", "id", condition=_in(CLAIMABLE_STATES)),
+    _where("ix_deliveries_kept", "received_at", condition=f"purged_at IS NULL AND {_in(PURGEABLE_STATES)}"),
     Index(None, "return_id"),
 )
 

@@ -30,6 +30,7 @@ class DeliveryShape(Schema):
     redeliveries = fields.Integer()
     last_redelivered_at = Moment()
     clashes_with = IdField("delivery")
+    purged_at = Moment()
 
 
 class OrderReferenceShape(Schema):
