@@ -17,7 +17,7 @@ import click
 from service.commands.markdown import PRINTED, markdown_table
 from service.commands.semantics_page import semantics_reference
 from service.commands.shown import say
-from service.commands.source_pages import print_pages
+from service.commands.source_pages import print_pages, senders_reference
 from service.core.drift import DRIFT_RULES
 from service.core.lifecycle import DELIVERY_MOVES, REFUND_MOVES, SLOT_STATES, DeliveryState, RefundState
 from service.core.refund_mode import RULES as PAYMENT_RULES
@@ -57,6 +57,7 @@ def documents(root: click.Command) -> dict[str, str]:
         "routes.md": routes_reference,
         "semantics.md": semantics_reference,
         "auth-schemes.md": auth_reference,
+        "senders.md": senders_reference,
     }
     return {name: make() for name, make in printed.items()}
 

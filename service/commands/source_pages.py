@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from service.commands.markdown import code, markdown_table
+from service.commands.markdown import PRINTED, code, markdown_table
 from service.settings import GENERIC, ROWS, Preset, preset_kinds, read_preset, shipped_file
 
 #: Marks in a page; everything between them is printed.
 BEGIN = "<!-- printed by `make docs`; do not edit -->"
 END = "<!-- the end of what is printed -->"
 
-_PRINTED = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
+_PRINTED_PART = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
 
 
 def page_kinds() -> tuple[str, ...]:
@@ -34,9 +34,40 @@ def print_pages(folder: Path) -> Iterator[Path]:
         yield page
 
 
+def senders_reference() -> str:
+    """All presets in one table: how each sender proves itself, what gives money back, how much of it is confirmed."""
+    heads = ("sender", "`kind`", "proves itself by", "money goes back on", "to be added", "not verified")
+    return "\n".join(
+        [
+            "# Senders",
+            "",
+            PRINTED,
+            "",
+            'Each has a page. A sender of your own is [`kind = "generic"`](sources/generic.md); one that posts canonical events',
+            "needs no map at all.",
+            "",
+            *markdown_table(heads, map(_sender_row, map(read_preset, preset_kinds()))),
+        ]
+    )
+
+
+def _sender_row(preset: Preset) -> tuple[str, ...]:
+    auth = preset.table.get("auth", {})
+    scheme = " ".join(code(auth[key]) for key in ("scheme", "header") if key in auth)
+    refund_on = preset.table.get("policy", {}).get("refund_on", ())
+    return (
+        f"[{preset.title}](sources/{preset.kind}.md)",
+        code(preset.kind),
+        scheme or "yours to write",
+        ", ".join(map(code, refund_on)) or "yours to write",
+        ", ".join(map(code, preset.required)),
+        str(len(preset.unverified)),
+    )
+
+
 def with_printed_part(page: str, kind: str) -> str:
     part = "\n".join([BEGIN, "", *_part(kind), END])
-    return _PRINTED.sub(lambda _: part, page)
+    return _PRINTED_PART.sub(lambda _: part, page)
 
 
 def _part(kind: str) -> Iterator[str]:

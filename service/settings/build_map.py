@@ -41,7 +41,8 @@ def build_source_map(
         if LINE + name not in given:
             remedy = f"Write line.{name} = …, or aggregate by a row that there is"
             problems.append(table.problem(f"there is no row line.{name}", "map", "aggregate_by", remedy=remedy))
-    problems.extend(_unreachable(table, builder.rows, refund_on))
+    if "map.type.lookup" not in told:
+        problems.extend(_unreachable(table, builder.rows, refund_on))
     zone = _zone(table, values.get("timezone", "UTC"), problems)
     if len(problems) > before or zone is None:
         return None

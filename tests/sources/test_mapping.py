@@ -281,7 +281,7 @@ def _paths(value, path=()):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_whatever_is_sent_becomes_events_or_a_reason(kind, data):
     body = data.draw(twisted(kind) | st.dictionaries(st.text(max_size=9), _values, max_size=3))
@@ -342,6 +342,7 @@ def test_a_preset_s_row_can_be_replaced_extended_and_taken_away(tmp_path):
         [map]
         totals.refund = ""
         line.sku = "line.barcode"
+        order.increment_id = "body.order_number"
         [map.line.resolution.lookup]
         "Swap" = "exchange"
     """
@@ -356,10 +357,24 @@ def test_a_preset_s_row_can_be_replaced_extended_and_taken_away(tmp_path):
     rows = {row.name: row for row in found.line_rows}
     assert "totals.refund" not in {row.name for row in found.rows}
     assert rows["sku"].expression.text == "line.barcode"
+    assert [row.strip_prefix for row in found.rows if row.name == "order.increment_id"] == [""]
     assert rows["resolution"].lookup == {"default": "refund", "swap": "exchange"}
     origins = {origin.key: origin.origin for origin in loaded.origins}
     assert origins["sources.loop.map.return.id"] == "presets/loop.toml"
     assert origins["sources.loop.map.line.sku"].endswith("sources/loop.toml")
+    assert "sources.loop.map.order.increment_id.strip_prefix" not in origins
+
+
+def test_the_environment_alone_can_make_a_source_of_a_preset(tmp_path):
+    (tmp_path / "stores").mkdir()
+    (tmp_path / "stores/main.toml").write_text('base_url = "https://shop.example"\ntoken_env = "T"\n')
+    named = {"KIND": "loop", "STORE": "main", "SECRETS_ENV": '["S"]', "MAP__TOTALS__REFUND": ""}
+    environ = {f"REFUNDRY__SOURCES__PORTAL__{key}": value for key, value in named.items()}
+
+    source = load_settings(tmp_path, {"T": "token", "S": "secret", **environ}).sources["portal"]
+
+    assert (source.kind, source.auth.header) == ("loop", "X-Loop-Signature")
+    assert "totals.refund" not in {row.name for row in source.map.rows}
 
 
 def test_only_what_the_map_reads_is_asked_for(configured):
