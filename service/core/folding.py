@@ -1,6 +1,7 @@
 """All events of a return → what is owed by now, whatever order they came in, late and repeated ones included.
 
-Cumulative: the newest event says everything. Delta: every receipt counts once, by its id, over all events. A payment
+Cumulative: the newest event says everything. Delta: every receipt counts once, by its id, over all events. Either is
+taken back by a withdrawal that is the newest. A payment
 that the sender once said it made is remembered: the money is gone, whatever a later event says.
 """
 
@@ -29,6 +30,8 @@ def fold(events: Sequence[ReturnEvent]) -> ReturnEvent:
     What they say against each other is in its `doubts`: with one of those nothing may be refunded.
     """
     newest = events[-1]
+    if newest.is_withdrawn:
+        return newest  # whatever was said before, nothing is owed
     doubts = tuple(_doubts(events))
     if all(event.quantities is Quantities.CUMULATIVE for event in events):
         return replace(newest, doubts=doubts) if doubts else newest

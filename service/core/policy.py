@@ -87,6 +87,8 @@ class SourcePolicy:
     """What a source's words mean. Words are compared in lower case."""
 
     refund_on: tuple[str, ...] = ("return.approved",)
+    #: Event types that take back all that was approved.
+    withdraw_on: tuple[str, ...] = ("return.cancelled", "return.rejected", "return.expired")
     #: Where an event does not say it itself.
     quantities: Quantities = Quantities.CUMULATIVE
     #: Dispositions that go back to stock. A word that is not here never does.

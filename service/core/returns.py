@@ -121,6 +121,8 @@ class ReturnEvent:
     lines: tuple[ReturnLine, ...]
     quantities: Quantities = Quantities.CUMULATIVE
     receipts: tuple[Receipt, ...] = ()
+    #: All that was approved is taken back.
+    is_withdrawn: bool = False
     #: The other orders of the same body, as the sender named them: another set under the same id is another content.
     together_with: tuple[str, ...] = ()
     #: Cumulative, in the order's currency; deducted from what is given back.

@@ -88,7 +88,8 @@ def _carry_event(runtime: Runtime, claim: Claim, source: SourceSettings, event: 
         newest = format_id("delivery", case.event_delivery_id)
         return Ended(state=DeliveryState.DONE, code="older", reason=f"{newest} says more recently what is approved")
     if _asks_for_nothing(runtime, case):
-        return Ended.done("nothing is approved so far", code="nothing-left")
+        said = f"{event.type}: nothing is approved any more" if event.is_withdrawn else "nothing is approved so far"
+        return _told_on_return(runtime, claim, case, Ended.done(said, code="nothing-left"))
     return _refund(runtime, claim, source, case)
 
 
@@ -121,6 +122,11 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
         ended = _unusable(claim, error)
     if ended.state is DeliveryState.WAITING and ended.due_at is None:
         ended = _again(runtime, claim, ended.code, ended.reason, at_least_seconds=ended.at_least_seconds)
+    return _told_on_return(runtime, claim, case, ended)
+
+
+def _told_on_return(runtime: Runtime, claim: Claim, case: ReturnCase, ended: Ended) -> Ended:
+    """Whether the return needs a person now, kept on it besides on the delivery."""
     needs_person = ended.state is DeliveryState.NEEDS_PERSON
     if needs_person or case.needs_person:
         runtime.store.returns.flag(

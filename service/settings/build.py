@@ -155,6 +155,7 @@ class _Builder:
             auth=auth,
             policy=SourcePolicy(
                 refund_on=words(policy["refund_on"]),
+                withdraw_on=words(policy["withdraw_on"]),
                 quantities=Quantities(policy["quantities"]),
                 restock=words(policy["restock"]),
                 stock_owner=StockOwner(policy["stock_owner"]),

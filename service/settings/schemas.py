@@ -325,6 +325,7 @@ class SourceAuthSchema(_Strict):
 
 class SourcePolicySchema(_Strict):
     refund_on = _texts('event types, as "return.approved"', at_least=1)
+    withdraw_on = _texts('event types, as "return.approved"')
     quantities = _one_of("cumulative", "delta")
     restock = _texts('dispositions, as "sellable"')
     stock_owner = _one_of("magento", "wms", "none")

@@ -99,3 +99,16 @@ def test_that_the_sender_paid_is_not_forgotten_by_a_later_event():
     assert doubts(fold([paid, said(came_back("TEE", 1))])) == ["portal-paid-before"]
     assert doubts(fold([said(came_back("TEE", 1)), paid])) == []
     assert doubts(fold([paid, paid])) == []
+
+
+def test_a_withdrawal_takes_back_sums_and_receipts_and_leaves_no_doubt():
+    withdrawn = said(is_withdrawn=True, quantities=Quantities.DELTA)
+
+    assert fold([received(("rec-1", "TEE", 1), ("", "TEE", 1)), withdrawn]) == withdrawn
+    assert fold([said(came_back("TEE", 1)), said(is_withdrawn=True)]).lines == ()
+
+
+def test_what_is_approved_after_a_withdrawal_is_owed():
+    events = [received(("rec-1", "TEE", 1)), said(is_withdrawn=True, quantities=Quantities.DELTA)]
+
+    assert owed(fold([*events, received(("rec-2", "TEE", 1))])) == {"TEE": 2}

@@ -86,6 +86,47 @@ class TestSeveralEvents:
         assert world.state(received) == (DeliveryState.NEEDS_PERSON, "over-refunded")
 
 
+class TestWithdrawals:
+    ON_HOLD = "000000112"
+
+    def test_what_waited_is_not_refunded_any_more(self, world):
+        waits = world.say(self.ON_HOLD, ("24-WG085", 1))
+        world.work()
+        assert world.state(waits)[0] is DeliveryState.WAITING
+
+        withdrawn = world.say(self.ON_HOLD, type="return.cancelled", occurred_at=at(5))
+        world.work_until_idle(at_most_seconds=20_000)
+
+        assert world.state(withdrawn) == (DeliveryState.DONE, "nothing-left")
+        assert world.state(waits) == (DeliveryState.DONE, "older")
+
+    def test_what_was_refunded_is_asked_about(self, world):
+        world.say(ONLINE, (BAG, 1))
+        world.work()
+
+        withdrawn = world.say(ONLINE, type="return.cancelled", occurred_at=at(5))
+        world.work()
+
+        assert world.state(withdrawn) == (DeliveryState.NEEDS_PERSON, "over-refunded")
+
+    def test_a_question_that_waited_is_withdrawn_with_it(self, world):
+        world.say(ONLINE, (BAG, 9))
+        world.work()
+        assert [case.needs_person for case in world.runtime.store.returns.list()] == [True]
+
+        world.say(ONLINE, type="return.cancelled", occurred_at=at(5))
+        world.work()
+
+        assert [case.needs_person for case in world.runtime.store.returns.list()] == [False]
+
+    def test_of_a_return_that_nobody_approved_magento_is_not_asked(self, world):
+        withdrawn = world.say(ONLINE, type="return.expired")
+
+        world.work()
+
+        assert (world.calls(), world.state(withdrawn)) == ([], (DeliveryState.DONE, "nothing-left"))
+
+
 class TestReceipts:
     """A warehouse that tells each receipt."""
 

@@ -669,3 +669,27 @@ class TestIdsOfContent:
         first, second = read_all(an_event(id=None, lines=[a_line(), a_line(order=OTHER_ORDER)]))
 
         assert first.event_id != second.event_id
+
+
+class TestWithdrawals:
+    """What takes back all that was approved, and needs to name no more than the return and its orders."""
+
+    @pytest.mark.parametrize("event_type", ["return.cancelled", "return.rejected", "return.expired"])
+    def test_a_withdrawal_is_of_every_order_and_holds_no_goods(self, event_type):
+        said = read_all(an_event(type=event_type, lines=[{"sku": "A"}, {"sku": "B", "order": OTHER_ORDER}]))
+
+        assert [(event.order.increment_id, event.is_withdrawn, event.lines) for event in said] == [
+            ("000000264", True, ()),
+            ("000000265", True, ()),
+        ]
+
+    def test_its_lines_may_be_missing(self):
+        assert read(an_event(type="return.cancelled", lines=None)).is_withdrawn
+
+    def test_without_an_order_there_is_nothing_known_to_withdraw(self):
+        assert isinstance(read(an_event(type="return.cancelled", lines=None, order=None)), Ignored)
+
+    def test_a_type_that_means_money_withdraws_nothing(self):
+        policy = SourcePolicy(refund_on=("return.expired",))
+
+        assert not read(an_event(type="return.expired"), policy).is_withdrawn

@@ -60,7 +60,8 @@ def read_event(policy: SourcePolicy, body: Body, limits: Limits) -> tuple[Return
         raise unreadable("type", event_type, "not an event type", 'Send a string, as "return.approved"')
     event_type = event_type.strip().lower()
     # That the sender has paid matters whatever the occasion on which it says so.
-    if event_type not in policy.refund_on and body.get("already_refunded") is not True:
+    counts = event_type in policy.refund_on or event_type in policy.withdraw_on or body.get("already_refunded") is True
+    if not counts:
         return Ignored(reason=f"type {shown(event_type)} is not in refund_on", event_id=_told_id(body))
     if _is_test(body):
         return Ignored(reason="is_test: the sender is trying out", event_id=_told_id(body))
@@ -71,7 +72,12 @@ def read_event(policy: SourcePolicy, body: Body, limits: Limits) -> tuple[Return
         read = EVENT_SCHEMA.load(shaped)
     except ValidationError as error:
         raise explain(EVENT_SCHEMA, shaped, error.messages_dict) from error
-    return _events(_Said(read=read, type=event_type, policy=policy))
+    said = _Said(read=read, type=event_type, policy=policy)
+    if said.is_withdrawn and not _orders(said):
+        return Ignored(
+            reason=f"{event_type} names no order, so that nothing is known to withdraw", event_id=_told_id(body)
+        )
+    return _events(said)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +87,10 @@ class _Said:
     read: Body
     type: str
     policy: SourcePolicy
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.type in self.policy.withdraw_on and self.type not in self.policy.refund_on
 
     @property
     def quantities(self) -> Quantities:
@@ -132,6 +142,7 @@ def _event(
         order=order,
         lines=goods.lines,
         quantities=said.quantities,
+        is_withdrawn=said.is_withdrawn,
         receipts=goods.receipts,
         together_with=tuple(map(str, others)),
         fees=_sum(mine),
@@ -163,6 +174,8 @@ def _with_id(said: _Said, event: ReturnEvent) -> ReturnEvent:
 def _goods_by_order(said: _Said) -> dict[OrderReference, _Goods]:
     """What belongs to each order: a line may name another than the body's own."""
     read = said.read
+    if said.is_withdrawn:
+        return {order: _Goods() for order in _orders(said)}
     if said.quantities is Quantities.CUMULATIVE:
         lines = read.get("lines", ())
         if not lines and not read.get("already_refunded"):
@@ -175,6 +188,18 @@ def _goods_by_order(said: _Said) -> dict[OrderReference, _Goods]:
             before = goods.get(order, _Goods())
             goods[order] = replace(before, receipts=(*before.receipts, Receipt(id=receipt_id, lines=of_order)))
     return goods or {_order_of({}, "lines", read): _Goods()}
+
+
+def _orders(said: _Said) -> tuple[OrderReference, ...]:
+    """The orders that a body names, whatever it says of their goods."""
+    read = said.read
+    named = [
+        _order(line["order"], f"lines[{i}].order") for i, line in enumerate(read.get("lines", ())) if "order" in line
+    ]
+    own = _own_order(read)
+    if own is not None and (not named or len(named) < len(read.get("lines", ()))):
+        named.insert(0, own)
+    return tuple(dict.fromkeys(named))
 
 
 def _receipts(read: Body) -> Iterator[tuple[str, Sequence[Body], str]]:

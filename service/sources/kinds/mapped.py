@@ -20,7 +20,8 @@ def read(source: SourceSettings, document: Document, limits: Limits) -> tuple[Re
     said, event_type = map_type(source.map, document)
     if event_type is None and said:
         return Ignored(reason=f"type {shown(said)} is not in map.type.lookup")
-    is_of_money = isinstance(event_type, str) and event_type.lower() in source.policy.refund_on
+    counted = (*source.policy.refund_on, *source.policy.withdraw_on)
+    is_of_money = isinstance(event_type, str) and event_type.lower() in counted
     if isinstance(event_type, str) and not is_of_money and not says_refunded(source.map, document):
         return Ignored(reason=f"type {shown(event_type)} is not in refund_on")
     return read_event(source.policy, map_body(source.map, document, limits), limits)
