@@ -24,8 +24,9 @@ from sqlalchemy.pool import NullPool, PoolProxiedConnection
 from service.errors import SettingsError, StoreUnavailable
 from service.store.bell import Listener, listen_beside, ring_beside
 from service.store.statements import Transaction, translated
-from service.store.writer import GroupWriter
+from service.store.writer import GroupWriter, Work
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 #: How long a writer waits for its turn and for SQLite's own lock: long enough for every commit ahead of it on a slow
@@ -75,11 +76,11 @@ class Database:
             with self.write() as tx:
                 return work(tx)
 
-    def write_grouped(self, work: Callable[[Transaction], _Result]) -> _Result:
-        """`work`'s result once it is on disk; many threads' work shares one commit where the database is SQLite."""
+    def write_grouped(self, work: Work[_Item, _Result], item: _Item) -> _Result:
+        """`item`'s result once it is on disk; where the database is SQLite, many threads' items share one commit."""
         if self.has_one_writer:
-            return self._here().group_writer.submit(work)
-        return self.write_again_on_race(work)
+            return self._here().group_writer.submit(work, item)
+        return self.write_again_on_race(lambda tx: work(tx, [item])[0])
 
     def listen(self) -> Listener:
         """What an idle worker waits on; `announce` in any process of this machine wakes it."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
+from sqlalchemy import exc as sql
 from sqlalchemy import func, or_, select, update
 
 from service.core.lifecycle import DeliveryState
@@ -24,6 +26,7 @@ from service.store.refund_rows import leave_no_slot_behind
 from service.store.rows import Claim, Delivery, DeliverySummary, NewDelivery, Received, SourceCount, row_as
 from service.store.statements import Statement, Transaction, among, given, insert_into
 from service.store.tables import CLAIMABLE_STATES, deliveries, events, returns
+from service.store.together import insert_together
 
 _SUMMARY = [column for column in deliveries.c if column.name not in {"body", "headers", "wake_asked"}]
 
@@ -109,7 +112,7 @@ class Inbox:
 
     def receive(self, new: NewDelivery) -> Received:
         """Store a delivery, or recognise it; it is on disk when this returns, and only then may it be acknowledged."""
-        received = self._database.write_grouped(lambda tx: _receive(tx, new))
+        received = self._database.write_grouped(_receive_group, new)
         self._database.announce()
         return received
 
@@ -247,6 +250,15 @@ def _listing(filters: tuple[str, ...]) -> Statement:
         deliveries.c.id < given("before") if name == "before" else deliveries.c[name] == given(name) for name in filters
     ]
     return Statement(select(*_SUMMARY).where(*conditions).order_by(deliveries.c.id.desc()).limit(given("limit")))
+
+
+def _receive_group(tx: Transaction, group: Sequence[NewDelivery]) -> list[Received]:
+    if len(group) > 1:
+        with suppress(sql.IntegrityError):
+            ids = insert_together(tx, group)
+            return [Received(delivery_id=each, duplicate=False, clash=False) for each in ids]
+        # One of them is known, or bad: SQLite undid that statement alone, and each is looked at by itself.
+    return [_receive(tx, new) for new in group]
 
 
 def _receive(tx: Transaction, new: NewDelivery, *, notes_repeats: bool = True) -> Received:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
@@ -35,7 +35,7 @@ class Refusals:
     def count(self, source: str, status: int, reason: str, size_bytes: int, now: datetime) -> None:
         """`source` is one of ours, or one word for all unknown ones: each distinct name is counted for good."""
         row = {"at": now, "source": source, "status": status, "reason": reason, "size_bytes": size_bytes}
-        self._database.write_grouped(lambda tx: _count(tx, row, source, status))
+        self._database.write_grouped(_count, row)
 
     def recent(self, limit: int = KEPT) -> tuple[Refusal, ...]:
         """Newest first."""
@@ -47,8 +47,10 @@ class Refusals:
             return tuple(row_as(RefusalCount, row) for row in tx.all(_COUNTS))
 
 
-def _count(tx: Transaction, row: Mapping[str, object], source: str, status: int) -> None:
-    tx.change(_INSERT, **row)
+def _count(tx: Transaction, rows: Sequence[Mapping[str, object]]) -> list[None]:
+    for row in rows:
+        tx.change(_INSERT, **row)
+        if tx.change(_COUNT, of=row["source"], answered=row["status"]) == 0:
+            tx.change(_FIRST, source=row["source"], status=row["status"], count=1)
     tx.change(_FORGET)
-    if tx.change(_COUNT, of=source, answered=status) == 0:
-        tx.change(_FIRST, source=source, status=status, count=1)
+    return [None] * len(rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -20,8 +20,10 @@ from sqlalchemy import exc as sql
 import service.store
 from service.store.engine import Database
 from service.store.statements import Transaction
+from service.store.writer import Work
 from tests.simulation.boundaries import Boundary, Fault, Kind, boundary_at, boundary_named
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _STORE = str(Path(service.store.__file__).parent)
@@ -122,8 +124,8 @@ class SimulatedDatabase(Database):
         if fault is Fault.CRASH_AFTER:
             process.die()
 
-    def write_grouped(self, work: Callable[[Transaction], _Result]) -> _Result:
-        return self.write_again_on_race(work)
+    def write_grouped(self, work: Work[_Item, _Result], item: _Item) -> _Result:
+        return self.write_again_on_race(lambda tx: work(tx, [item])[0])
 
 
 _LOOK = boundary_named("look")

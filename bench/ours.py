@@ -1,0 +1,77 @@
+"""Refundry as it is measured: its real processes with a configuration of their own, and the same without storage."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.messages import SECRET_TEXT
+from bench.processes import Running, free_port, is_listening, start, wait_until
+from service.store import migrate
+
+SOURCE = "bench"
+PATH = f"/webhooks/{SOURCE}"
+
+_STORE = """
+base_url = "{magento}"
+token_env = "BENCH_TOKEN"
+mode = "{mode}"
+"""
+
+_SOURCE = """
+kind = "canonical"
+store = "main"
+secrets_env = ["BENCH_SECRET"]
+
+[auth]
+scheme = "standard-webhooks"
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refundry:
+    folder: Path
+    port: int
+    database_url: str
+    environ: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start_web(self, *, stores: bool = True) -> Running:
+        """Gunicorn as `refundry web` runs it; without `stores` everything is the same, and nothing is written."""
+        module = "service" if stores else "bench.without_storage"
+        web = start((sys.executable, "-m", module, "web"), folder=self.folder, name="web", environ=self.environ)
+        wait_until(lambda: is_listening(self.port), "the web does not listen", process=web)
+        return web
+
+    def start_worker(self) -> Running:
+        return start((sys.executable, "-m", "service", "work"), folder=self.folder, name="worker", environ=self.environ)
+
+
+def set_up(
+    folder: Path, *, database_url: str | None = None, magento: str = "http://127.0.0.1:9", mode: str = "live"
+) -> Refundry:
+    """A configuration and a migrated database in `folder`; SQLite on its disk unless `database_url` says otherwise."""
+    config = folder / "config"
+    for name in ("stores", "sources"):
+        (config / name).mkdir(parents=True, exist_ok=True)
+    (config / "stores" / "main.toml").write_text(_STORE.format(magento=magento, mode=mode))
+    (config / "sources" / f"{SOURCE}.toml").write_text(_SOURCE)
+    url = database_url or f"sqlite:///{folder / 'refundry.db'}"
+    migrate(url)
+    port = free_port()
+    environ = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+        "REFUNDRY_CONFIG_DIR": str(config),
+        "REFUNDRY__SERVICE__DATABASE_URL": url,
+        "REFUNDRY__SERVICE__PORT": str(port),
+        "BENCH_TOKEN": "token",
+        "BENCH_SECRET": SECRET_TEXT,
+    }
+    return Refundry(folder=folder, port=port, database_url=url, environ=environ)
