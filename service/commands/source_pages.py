@@ -43,8 +43,8 @@ def senders_reference() -> str:
             "",
             PRINTED,
             "",
-            'Each has a page. A sender of your own is [`kind = "generic"`](sources/generic.md); one that posts canonical events',
-            "needs no map at all.",
+            'Each has a page. A sender of your own is [`kind = "generic"`](sources/generic.md), and',
+            "canonical events need no map.",
             "",
             *markdown_table(heads, map(_sender_row, map(read_preset, preset_kinds()))),
         ]
