@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from service.commands.markdown import PRINTED, code, markdown_table
+from service.core.policy import SourcePolicy
 from service.settings import GENERIC, ROWS, Preset, preset_kinds, read_preset, shipped_file
 
 #: Marks in a page; everything between them is printed.
@@ -102,12 +103,13 @@ def _happenings(preset: Preset, example: Mapping[str, Any]) -> Iterator[str]:
     yield from ("## What happens", "")
     written = example.get("map", {}).get("type", {}).get("lookup", {})
     refund_on = example.get("policy", {}).get("refund_on") or preset.table.get("policy", {}).get("refund_on", ())
+    withdraw_on = preset.table.get("policy", {}).get("withdraw_on", SourcePolicy().withdraw_on)
     lookup = preset.table["map"]["type"].get("lookup", {}) | written
     rows = [
         (
             f"{code(said)}{' (yours)' if said in written else ''}",
             code(meant),
-            "**refunded**" if meant in refund_on else "kept",
+            "**refunded**" if meant in refund_on else "taken back" if meant in withdraw_on else "kept",
         )
         for said, meant in lookup.items()
     ]
