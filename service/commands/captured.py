@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from service.errors import BadRequest
 from service.sources.envelopes import QUERY
-from service.store import Delivery
+from service.store import Delivery, format_id
 
 _REQUEST_LINE = re.compile(rb"(?:POST|PUT) (\S+)(?: HTTP/[0-9.]+)?\r?\n")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
@@ -30,7 +30,7 @@ class Captured:
 
 def as_file(delivery: Delivery) -> bytes:
     """A stored delivery as a file: its bytes, and the headers that were kept of it (never a signature)."""
-    headers = dict(delivery.headers)
+    headers = dict(with_its_body(delivery).headers)
     query = headers.pop(QUERY, "")
     address = f"/webhooks/{delivery.source}{'?' if query else ''}{query}"
     head = [
@@ -38,6 +38,15 @@ def as_file(delivery: Delivery) -> bytes:
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
     return "\r\n".join([*head, "", ""]).encode() + delivery.body
+
+
+def with_its_body(delivery: Delivery) -> Delivery:
+    """The same; BadRequest when its body was forgotten."""
+    if delivery.purged_at is not None:
+        raise BadRequest(
+            f"the body of {format_id('delivery', delivery.id)} was forgotten ({delivery.purged_at:%Y-%m-%d})"
+        )
+    return delivery
 
 
 def read_captured(content: bytes, file: str) -> Captured:

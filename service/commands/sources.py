@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from service.commands.captured import read_captured, read_headers
+from service.commands.captured import read_captured, read_headers, with_its_body
 from service.commands.event_words import said_words
 from service.commands.invocation import Invocation, header_option, json_option
 from service.commands.look import open_for_dry_run
@@ -192,7 +192,7 @@ def _samples(
             numbers = {thing: parse_id("delivery", thing) for thing in things if thing not in samples}
             if not things:
                 newest = runtime.store.inbox.list(source=name, limit=last)
-                numbers = {format_id("delivery", each.id): each.id for each in newest}
+                numbers = {format_id("delivery", each.id): each.id for each in newest if each.purged_at is None}
             samples |= {thing: _stored(runtime, number) for thing, number in numbers.items()}
     if not samples:
         raise NotFound(f"source '{name}' has no deliveries yet; name files: refundry sources test {name} FILE…")
@@ -213,7 +213,7 @@ def _from_file(file: str, name: str | None, headers: Headers) -> _Sample:
 
 
 def _stored(runtime: Runtime, number: int) -> _Sample:
-    delivery = runtime.store.inbox.delivery(number)
+    delivery = with_its_body(runtime.store.inbox.delivery(number))
     return _Sample(
         name=format_id("delivery", number),
         source=delivery.source,

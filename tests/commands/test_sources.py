@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from dataclasses import fields
+from datetime import UTC, datetime
 
 import pytest
 
 from service.commands.captured import as_file, read_captured
 from service.errors import BadRequest
 from service.runtime import build_runtime
-from service.store import NewDelivery
+from service.store import Delivery, NewDelivery
 from tests.commands.desk import event
 
 DEEP = [[[[[[[["nine levels, with the object around them"]]]]]]]]
@@ -119,6 +121,14 @@ def test_the_address_and_its_query_are_captured_too(desk):
     runtime.store.close()
 
     assert read_captured(as_file(delivery), "").headers == ((":query", "topic=a%2Fb"),)
+
+
+def test_a_body_that_was_forgotten_is_no_file():
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    values = dict.fromkeys(field.name for field in fields(Delivery)) | {"id": 7, "purged_at": now, "headers": {}}
+
+    with pytest.raises(BadRequest, match=r"the body of del_7 was forgotten \(2026-11-23\)"):
+        as_file(Delivery(**values))
 
 
 FORWARDER = """
