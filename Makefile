@@ -61,6 +61,13 @@ teeth: $(READY) ## seed every known defect in a copy and see the tests catch it;
 mutation: $(READY) ## try every small fault in what decides about money; goes on where it was stopped; prints docs/mutation.md (MODULES=FILE …)
 	$(BIN)/python -m tests.mutation $(MODULES) --keep .mutation.jsonl $(if $(MODULES),,--write docs/mutation.md)
 
+.PHONY: fuzz webhooks-differential
+fuzz: $(READY) ## feed every scheme what coverage suggests; ends at the first foreign exception (SECONDS=60 for each)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+webhooks-differential: $(READY) ## compare our Standard Webhooks verifier with the library's; prints docs/auth-trials.md (CASES=N)
+	$(BIN)/python -m tests.differential --cases $(or $(CASES),1000000) --write docs/auth-trials.md
+
 simulate: $(READY) ## schedules of chance, every fault and pairs of faults (SECONDS=600 for schedules and for pairs, SEED=0)
 	$(BIN)/python -m tests.simulation run --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 	$(BIN)/python -m tests.simulation matrix

@@ -1,0 +1,1 @@
+"""Our Standard Webhooks verifier beside the reference library, `standardwebhooks`, on requests of all sorts."""
