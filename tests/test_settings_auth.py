@@ -228,6 +228,8 @@ def test_a_key_may_be_written_in_the_ways_that_senders_hand_it_out(text, auth, k
     ("text", "auth", "told"),
     [
         ("whpk_AAAA", StandardWebhooksAuth(), "the key has 3 bytes, Ed25519's have 32"),
+        (f"whpk_{b64(bytes(32))}", StandardWebhooksAuth(), "anybody's signature may hold"),
+        (f"whpk_{b64(bytes(31) + bytes([0x80]))}", StandardWebhooksAuth(), "anybody's signature may hold"),
         (f"whsk_{b64(CURRENT_SEED + bytes(32))}", StandardWebhooksAuth(), "do not belong together"),
         ("whsec_AAAA", StandardWebhooksAuth(), "Standard Webhooks wants 24 to 64"),
         ("sha256=00", TokenAuth(), "64 hexadecimal digits"),

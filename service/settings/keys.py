@@ -51,6 +51,21 @@ _SECRET_PREFIX, _PUBLIC_PREFIX, _PRIVATE_PREFIX = "whsec_", "whpk_", "whsk_"
 
 _ED25519_BYTES = 32
 
+#: Points of small order, the sign bit aside: under such a "key" (all zeros is one) anybody's signature may hold.
+#: Source: libsodium, ge25519_has_small_order.
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+
 #: NIST SP 800-131A: a shorter RSA key proves nothing any more.
 _LEAST_RSA_BITS = 2048
 
@@ -169,7 +184,7 @@ def _ed25519_key(text: str, key_id: str) -> Secret:
         key = seed
     if len(key) != _ED25519_BYTES:
         raise SecretUnusable(f"the key has {len(key)} bytes, Ed25519's have {_ED25519_BYTES}", "Copy it whole")
-    return (PrivateKey if is_private else PublicKey)(key, key_id=key_id)
+    return PrivateKey(key, key_id=key_id) if is_private else _public_key(key, key_id)
 
 
 def _ed25519_from_pem(text: str, key_id: str) -> Secret:
@@ -177,8 +192,14 @@ def _ed25519_from_pem(text: str, key_id: str) -> Secret:
     if isinstance(key, Ed25519PrivateKey):
         return PrivateKey(key.private_bytes_raw(), key_id=key_id)
     if isinstance(key, Ed25519PublicKey):
-        return PublicKey(key.public_bytes_raw(), key_id=key_id)
+        return _public_key(key.public_bytes_raw(), key_id)
     raise SecretUnusable("the key is not of Ed25519", "Ask the sender for its Ed25519 key")
+
+
+def _public_key(key: bytes, key_id: str) -> PublicKey:
+    if key[:-1] + bytes([key[-1] & 0x7F]) in _SMALL_ORDER:
+        raise SecretUnusable("with this public key anybody's signature may hold", "Copy the sender's own")
+    return PublicKey(key, key_id=key_id)
 
 
 def _rsa_key(text: str) -> Secret:

@@ -38,6 +38,8 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         # Each process connects for itself, after the fork.
         "preload_app": False,
         "pre_request": mark_repeated_headers,
+        # No request says what its own path is: gunicorn's default lets those from this machine.
+        "forwarder_headers": "",
         "logger_class": _LoggerOfOurs,
         # The service writes its own line for each request.
         "accesslog": None,

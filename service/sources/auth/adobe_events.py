@@ -22,7 +22,7 @@ from service.sources.base import Incoming, Verified, read_header
 
 _SIGNATURES = ("x-adobe-digital-signature-1", "x-adobe-digital-signature-2")
 _KEY_PATHS = ("x-adobe-public-key1-path", "x-adobe-public-key2-path")
-_KEY_PATH = re.compile(r"/[A-Za-z0-9._/-]{1,200}")
+_KEY_PATH = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}){1,5}")
 _KEY_HOST = "https://static.adobeioevents.com"
 
 #: Both spellings are seen.
@@ -56,7 +56,7 @@ def sign(
 def _which_keys(incoming: Incoming) -> str:
     """For the operator: which keys the request names, and where to get Adobe's. Only from Adobe's own host."""
     sent = [read_header(incoming.headers, name) for name in _KEY_PATHS]
-    paths = [path for path in sent if path is not None and _KEY_PATH.fullmatch(path) and ".." not in path]
+    paths = [path for path in sent if path is not None and _KEY_PATH.fullmatch(path)]
     if not paths:
         return ""
     named = " and ".join(f"{_KEY_HOST}{path}" for path in paths)
@@ -64,12 +64,13 @@ def _which_keys(incoming: Incoming) -> str:
 
 
 def _recipients(raw: bytes) -> Iterator[object]:
-    """The client id of each event; something that equals no id where there is none.
+    """Every client id that an event names; None, which equals no id, for an event without.
 
     A doubled key would let two readers see two ids, so it is refused like another's event.
     """
     try:
-        body = json.loads(raw, object_pairs_hook=_single_keys)
+        # Decoded here: json would take UTF-16 as well, and who reads the body later does not.
+        body = json.loads(raw.decode(), object_pairs_hook=_single_keys)
     except (ValueError, RecursionError) as error:
         raise Unauthentic("the body is not JSON that says once for whom it is") from error
     events = body if isinstance(body, list) else [body]
@@ -77,7 +78,7 @@ def _recipients(raw: bytes) -> Iterator[object]:
         raise Unauthentic(f"a batch of {len(events)} events")
     for event in events:
         said = [event[name] for name in _RECIPIENT if name in event] if isinstance(event, dict) else []
-        yield said[0] if len(said) == 1 else None
+        yield from said or [None]
 
 
 def _single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
