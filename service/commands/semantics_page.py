@@ -79,6 +79,8 @@ twice:
 | 6 | completed, 1 accepted | 2 | 2 | `over-refunded`: a person decides |
 | 7 | another return of the same line, when none is left | 1 | 2 | `more-than-left`: a person decides |
 
+Sources that share a namespace speak of the same returns, and must count alike.
+
 An event whose type is in `withdraw_on` takes back all that was approved: nothing more is refunded, whatever waited.
 What a sender takes back after it was refunded (`over-refunded`) no call can undo, so it is asked about; and so is
 what events of one return say against each other:

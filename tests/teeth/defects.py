@@ -289,8 +289,32 @@ DEFECTS = (
     _defect(
         "an unknown disposition is restocked",
         "broken goods are sold again",
-        ("core/stock_policy.py", "return disposition.strip().lower() in restock", 'return disposition != "damaged"'),
+        (
+            "core/stock_policy.py",
+            "sellable = disposition.strip().lower() in policy.restock",
+            'sellable = disposition != "damaged"',
+        ),
         caught_by=("core/test_planning.py::test_a_disposition_nobody_configured_never_goes_back_to_stock",),
+    ),
+    _defect(
+        "a receipt that is told twice counts twice",
+        "a warehouse that repeats itself has the customer refunded again",
+        ("core/folding.py", "first.setdefault(receipt.id, receipt)", "first[f'{receipt.id} {len(first)}'] = receipt"),
+        caught_by=("core/test_folding.py::test_a_receipt_that_is_told_again_counts_once",),
+    ),
+    _defect(
+        "the sender's own payment is forgotten",
+        "the portal has paid, and its next event has us pay as well",
+        ("core/folding.py", "if not events[-1].already_refunded and any(", "if False and any("),
+        caught_by=("core/test_folding.py::test_that_the_sender_paid_is_not_forgotten_by_a_later_event",),
+    ),
+    _defect(
+        "a cap that gives what the sender says",
+        "a portal's mistake is paid out, up to all that was paid",
+        ("core/portal_amounts.py", 'total, rule = computed, "agrees"', 'total, rule = wanted, "agrees"'),
+        caught_by=(
+            "core/test_portal_amounts.py::test_more_than_computed_is_never_given_under_a_cap_and_somebody_must_say_yes",
+        ),
     ),
     _defect(
         "mailed again with every send",
