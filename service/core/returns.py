@@ -166,7 +166,12 @@ def says_the_same(one: ReturnEvent, other: ReturnEvent) -> bool:
 
 
 def _without_reasons(event: ReturnEvent) -> ReturnEvent:
-    return replace(event, lines=tuple(replace(line, reason="") for line in event.lines))
+    receipts = tuple(replace(receipt, lines=_unreasoned(receipt.lines)) for receipt in event.receipts)
+    return replace(event, lines=_unreasoned(event.lines), receipts=receipts)
+
+
+def _unreasoned(lines: tuple[ReturnLine, ...]) -> tuple[ReturnLine, ...]:
+    return tuple(replace(line, reason="") for line in lines)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

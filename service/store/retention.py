@@ -7,7 +7,7 @@ gave and the memo's comments but for our marker are gone. Nothing is taken from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -147,7 +147,12 @@ def _forget(tx: Transaction, delivery_id: int, now: datetime) -> None:
 
 
 def _without_words(event: Mapping[str, Any]) -> dict[str, Any]:
-    return {**event, "lines": [{**line, "reason": ""} for line in event["lines"]]}
+    receipts = [{**receipt, "lines": _unreasoned(receipt["lines"])} for receipt in event.get("receipts", ())]
+    return {**event, "lines": _unreasoned(event["lines"]), "receipts": receipts}
+
+
+def _unreasoned(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**line, "reason": ""} for line in lines]
 
 
 def _without_comments(memo: Mapping[str, Any]) -> dict[str, Any]:

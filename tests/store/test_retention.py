@@ -1,8 +1,11 @@
 """What is forgotten goes for good, what proves a refund stays, and nothing is taken from those who still work."""
 
+from dataclasses import replace
+
 import pytest
 
 from service.core.lifecycle import DeliveryState
+from service.core.returns import Quantities, Receipt
 from service.errors import Conflict
 from service.store import Erased
 from tests.store.beside import scalar_of
@@ -72,6 +75,19 @@ def test_the_same_event_said_again_after_its_reason_was_forgotten_is_no_contradi
     store.retention.purge(LATER, LATER, "ada")
 
     assert given.case(given.claim(), event()).id == case.id
+
+
+def test_a_receipt_s_reason_goes_too_and_the_same_receipt_is_still_known(store, given):
+    said = event()
+    told = replace(said, lines=(), quantities=Quantities.DELTA, receipts=(Receipt(id="rec-1", lines=said.lines),))
+    claim = given.claim()
+    case = given.case(claim, told)
+    store.inbox.finish(claim, DeliveryState.DONE, NOW)
+
+    store.retention.purge(LATER, LATER, "ada")
+
+    again = given.case(given.claim(), told)
+    assert (again.id, [(line.quantity, line.reason) for line in again.event.lines]) == (case.id, [(1, "")])
 
 
 def test_a_memo_keeps_its_amounts_and_our_marker_and_loses_what_people_wrote(store, given):
