@@ -91,20 +91,29 @@ def _value(row: Row, context: Mapping[str, Any], budget: Budget, zone: tzinfo) -
     name = row.name if "line" not in context else f"line.{row.name}"
     value = evaluate(row.expression, context, budget, row=name)
     match row.kind:
+        case RowKind.FLAG:
+            return value
         case RowKind.TEXT:
             return _text(row, value)
+        # `a && b` where a is not so: nothing is said.
+        case _ if value is False or value == "":
+            return None
         case RowKind.NUMBER:
             return _number(row, value, name)
         case RowKind.MOMENT:
             return _moment(value, zone)
-        case _:
+        case RowKind.LIST:
             return value
 
 
 def _text(row: Row, value: Any) -> Any:
-    """A text or a whole number through the row's steps; what is neither is left for the reader to refuse."""
+    """A text or a whole number through the row's steps; what is neither is left for the reader to refuse.
+
+    False is nothing, as the rest of an `a && b`, unless a lookup has a word for it.
+    """
     if isinstance(value, bool):
-        value = "true" if value else "false"
+        told = "true" if value else "false"
+        value = told if value or told in (row.lookup or ()) else None
     if value is None or isinstance(value, str | int):
         text = "" if value is None else str(value).strip().removeprefix(row.strip_prefix)
         if row.regex is not None:

@@ -92,6 +92,9 @@ class TestSteps:
             ('{ from = "body.x", lookup = { "*" = "no", "d*" = "d", "done" = "ok" } }', "dine", "d"),
             ('{ from = "body.x", lookup = { "*" = "no", "d*" = "d", "done" = "ok" } }', "x", "no"),
             ('{ from = "body.x", lookup = { "true" = "yes" } }', True, "yes"),
+            ('{ from = "body.x", lookup = { "true" = "yes" } }', False, None),
+            ('{ from = "body.x", lookup = { "false" = "no" } }', False, "no"),
+            ('"body.type == `1` && body.rma"', None, None),
             ('{ from = "body.x", default = "unknown" }', None, "unknown"),
             ('{ from = "body.x", lookup = { "*" = "no" }, default = "unknown" }', "", "unknown"),
         ],
@@ -192,8 +195,8 @@ def test_an_id_that_is_said_is_kept(mapped):
 def test_what_the_sender_has_paid_is_heard_on_any_occasion(configured):
     source = configured({"already_refunded": '"body.paid"'})
 
-    assert reading(source, a_body(type="return.rejected"))["ignored"].startswith("type 'return.rejected'")
-    assert reading(source, a_body(type="return.rejected", paid=True))[0]["already_refunded"]
+    assert reading(source, a_body(type="return.requested"))["ignored"].startswith("type 'return.requested'")
+    assert reading(source, a_body(type="return.requested", paid=True))[0]["already_refunded"]
 
 
 class TestExactness:
@@ -381,4 +384,4 @@ def test_only_what_the_map_reads_is_asked_for(configured):
     source = configured({"type": "'headers.\"x-topic\" || params.topic'"})
 
     assert (source.map.headers, source.map.params) == ({"x-topic"}, {"topic"})
-    assert parse(source, b"{}", [("X-Topic", "return.rejected")], Limits()).reason.startswith("type 'return.rejected'")
+    assert parse(source, b"{}", [("X-Topic", "return.requested")], Limits()).reason.startswith("type 'return.requested'")
