@@ -62,7 +62,7 @@ mutation: $(READY) ## try every small fault in what decides about money; goes on
 	$(BIN)/python -m tests.mutation $(MODULES) --keep .mutation.jsonl $(if $(MODULES),,--write docs/mutation.md)
 
 .PHONY: fuzz webhooks-differential
-fuzz: $(READY) ## feed every scheme what coverage suggests; ends at the first foreign exception (SECONDS=60 for each)
+fuzz: $(READY) ## feed every scheme and every kind of body what coverage suggests; ends at the first foreign exception (SECONDS=60 for each)
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 webhooks-differential: $(READY) ## compare our Standard Webhooks verifier with the library's; prints docs/auth-trials.md (CASES=N)

@@ -1,1 +1,1 @@
-"""Whatever is sent, a scheme says Verified or Unauthentic: by chance, and guided by coverage."""
+"""Of what is sent a scheme says Verified or Unauthentic, and a body becomes events or a reason, by chance and by coverage."""

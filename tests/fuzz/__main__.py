@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.fuzz.bodies import BODIES, body_seeds
 from tests.fuzz.targets import TARGETS, seeds
 
 #: libFuzzer's last line, and what it says of edges on the way.
@@ -20,9 +21,11 @@ _COVERED = re.compile(r"cov: (\d+) ft:")
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
-    parser.add_argument("--target", action="append", choices=list(TARGETS), help="only this one; may be said again")
+    parser.add_argument(
+        "--target", action="append", choices=[*TARGETS, *BODIES], help="only this one; may be said again"
+    )
     asked = parser.parse_args(arguments)
-    names = asked.target or list(TARGETS)
+    names = asked.target or [*TARGETS, *BODIES]
     total, failed = 0, 0
     sys.stdout.write(f"{'target':<38} {'inputs':>12} {'edges':>7}   {asked.seconds} s each\n")
     for name in names:
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 def _run(name: str, seconds: int) -> tuple[int, int, str]:
     """Inputs tried (0: it failed), edges covered, and what was said."""
     with tempfile.TemporaryDirectory() as corpus:
-        for number, content in enumerate(seeds(name)):
+        for number, content in enumerate(body_seeds(name) if name in BODIES else seeds(name)):
             (Path(corpus) / str(number)).write_bytes(content)
         command = [sys.executable, "-m", "tests.fuzz.alone", name, corpus, str(seconds)]
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)

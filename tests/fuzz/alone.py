@@ -10,7 +10,8 @@ import tempfile
 
 import atheris
 
-with atheris.instrument_imports(include=["service.sources", "http_sf"]):
+with atheris.instrument_imports(include=["service.sources", "service.settings.expressions", "jmespath", "http_sf"]):
+    from tests.fuzz.bodies import BODIES
     from tests.fuzz.targets import TARGETS
 
 _LONGEST_INPUT = 4096
@@ -24,7 +25,7 @@ def main(name: str, corpus: str, seconds: str) -> None:
         "-timeout=10",
         f"-artifact_prefix={tempfile.gettempdir()}/refundry-fuzz-",
     ]
-    atheris.Setup([sys.argv[0], corpus, *options], TARGETS[name])
+    atheris.Setup([sys.argv[0], corpus, *options], (TARGETS | BODIES)[name])
     atheris.Fuzz()
 
 

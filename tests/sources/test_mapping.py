@@ -384,4 +384,6 @@ def test_only_what_the_map_reads_is_asked_for(configured):
     source = configured({"type": "'headers.\"x-topic\" || params.topic'"})
 
     assert (source.map.headers, source.map.params) == ({"x-topic"}, {"topic"})
-    assert parse(source, b"{}", [("X-Topic", "return.requested")], Limits()).reason.startswith("type 'return.requested'")
+    assert parse(source, b"{}", [("X-Topic", "return.requested")], Limits()).reason.startswith(
+        "type 'return.requested'"
+    )
