@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import URL, select
 
 from service.errors import BadRequest, Conflict, StoreUnavailable
-from service.store.engine import is_sqlite, lock_path, read_url
+from service.store.engine import is_sqlite, lock_path, read_url, shown
 from service.store.guards import last_certainty, set_guard
 from service.store.journal import note
 from service.store.migrate import check_current, migrate
@@ -103,7 +103,7 @@ def _sqlite_url(database_url: str) -> URL:
     url = read_url(database_url)
     if not is_sqlite(url):
         raise BadRequest(
-            f"{url.render_as_string(hide_password=True)} is not an SQLite file: use the database's own tools,"
+            f"{shown(url)} is not an SQLite file: use the database's own tools,"
             " pg_dump and pg_restore, and run refundry reconcile after a restore"
         )
     return url

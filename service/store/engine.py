@@ -2,7 +2,8 @@
 
 SQLite takes one writer at a time, and its own waiting is a poll of up to 100 ms that is not fair; writers therefore
 queue in their process, and processes take turns by a lock file beside the database. Nothing is opened before first use,
-and everything anew after a fork: a SQLite connection must not be carried across one.
+and everything anew after a fork: a SQLite connection must not be carried across one. PostgreSQL's writers wait for
+each other by row, in the server.
 Source: https://www.sqlite.org/howtocorrupt.html §2.6, https://www.sqlite.org/wal.html.
 """
 
@@ -22,8 +23,9 @@ from sqlalchemy import exc as sql
 from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from service.errors import SettingsError, StoreUnavailable
+from service.store import postgresql
 from service.store.bell import Listener, listen_beside, ring_beside
-from service.store.statements import Transaction, translated
+from service.store.statements import Row, Statement, Transaction, translated
 from service.store.writer import GroupWriter, Work
 
 _Item = TypeVar("_Item")
@@ -36,6 +38,21 @@ PATIENCE_SECONDS = 5.0
 #: What says that the statement was wrong rather than that the database could not be reached or written.
 _OUR_FAULT = (sql.IntegrityError, sql.DataError, sql.ProgrammingError)
 
+#: How often a transaction that another one overtook is begun: each time it finds what was committed meanwhile.
+_MOST_RACES = 4
+
+#: More connections than one process has threads; they are opened one by one, as they are needed.
+_MOST_CONNECTIONS = 64
+
+_REMEDIES = {
+    "sqlite": "Check the disk, its space and its rights",
+    "postgresql": "Check that the server runs, that this host may connect, and that its disk has space",
+}
+
+
+class _Overtaken(StoreUnavailable):
+    """The database undid the transaction in favour of another; the same again finds its rows."""
+
 
 class Database:
     """Transactions on one database. Safe to share between threads and to carry across a fork."""
@@ -47,7 +64,7 @@ class Database:
         self._processes: dict[int, _Process] = {}
 
     def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True)
+        return shown(self.url)
 
     @property
     def has_one_writer(self) -> bool:
@@ -57,24 +74,32 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """One consistent view; never waits for writers."""
-        with self._unavailable(), self._here().transaction(writes=False) as tx:
+        with self._unavailable(), self._here().transaction("reads") as tx:
             yield tx
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """One transaction, committed at the end or not at all. Not to be nested, and nothing slow belongs inside."""
         here = self._here()
-        with self._unavailable(), here.turn(), here.transaction(writes=True) as tx:
+        with self._unavailable(), here.turn(), here.transaction("writes") as tx:
             yield tx
 
+    def write_one(self, statement: Statement, **values: Any) -> Row | None:
+        """The first row of one statement that is a transaction by itself: PostgreSQL is asked once, not three times."""
+        here = self._here()
+        with self._unavailable(), here.turn(), here.transaction("is_one_statement") as tx:
+            return tx.first(statement, **values)
+
     def write_again_on_race(self, work: Callable[[Transaction], _Result]) -> _Result:
-        """`work` in a transaction, once more if another one inserted the same row first: now it will find that row."""
-        try:
-            with self.write() as tx:
-                return work(tx)
-        except sql.IntegrityError:
-            with self.write() as tx:
-                return work(tx)
+        """`work` in a transaction, again if another one inserted the same row first: now it will find that row."""
+        for _ in range(_MOST_RACES - 1):
+            try:
+                with self.write() as tx:
+                    return work(tx)
+            except (sql.IntegrityError, _Overtaken):
+                continue
+        with self.write() as tx:
+            return work(tx)
 
     def write_grouped(self, work: Work[_Item, _Result], item: _Item) -> _Result:
         """`item`'s result once it is on disk; where the database is SQLite, many threads' items share one commit."""
@@ -114,12 +139,15 @@ class Database:
         except sql.DBAPIError as error:
             if isinstance(error, _OUR_FAULT):
                 raise
+            if postgresql.was_overtaken(error.orig):
+                raise _Overtaken(f"{self}: another transaction went first ({error.orig}); try again") from error
             raise self._as_unavailable(error.orig or error) from error
         except (sql.TimeoutError, OSError) as error:
             raise self._as_unavailable(error) from error
 
     def _as_unavailable(self, error: BaseException) -> StoreUnavailable:
-        return StoreUnavailable(f"{self} cannot be used now: {error}. Check the disk, its space and its rights")
+        said = " ".join(str(error).split())
+        return StoreUnavailable(f"{self} cannot be used now: {said}. {_REMEDIES[self.url.get_backend_name()]}")
 
 
 class _Process:
@@ -136,7 +164,8 @@ class _Process:
         self._mutex = threading.Lock()
 
     @contextmanager
-    def transaction(self, *, writes: bool) -> Iterator[Transaction]:
+    def transaction(self, kind: str) -> Iterator[Transaction]:
+        begin = self._begins[kind]
         dialect = self.engine.dialect
         try:
             connection = self.engine.raw_connection()
@@ -144,7 +173,7 @@ class _Process:
             raise translated(error, dialect) from error
         try:
             cursor = connection.cursor()
-            if (begin := self._begins[writes]) is not None:
+            if begin:
                 cursor.execute(begin)
             yield Transaction(cursor, dialect)
             connection.commit()
@@ -172,11 +201,15 @@ class _Process:
             self._mutex.release()
 
 
-#: What begins a transaction that reads, and one that writes. A SQLite writer says at once that it is one: a reader
-#: that turns into a writer may be refused. PostgreSQL's driver begins by itself.
-_BEGINS: Mapping[str, tuple[str | None, str | None]] = {
-    "sqlite": ("BEGIN", "BEGIN IMMEDIATE"),
-    "postgresql": (None, None),
+#: What begins a transaction. A SQLite writer says at once that it is one: a reader that turns into a writer may be
+#: refused. A PostgreSQL reader keeps the view that its first statement had; one statement needs no begin there.
+_BEGINS: Mapping[str, Mapping[str, str]] = {
+    "sqlite": {"reads": "BEGIN", "writes": "BEGIN IMMEDIATE", "is_one_statement": "BEGIN IMMEDIATE"},
+    "postgresql": {
+        "reads": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        "writes": "BEGIN",
+        "is_one_statement": "",
+    },
 }
 
 
@@ -189,22 +222,28 @@ def _roll_back(connection: PoolProxiedConnection) -> None:
 
 
 def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS, once: bool = False) -> Engine:
-    """An engine with our SQLite settings; `once`: keeps no connection, for a single use before a fork."""
+    """An engine with our settings; `once`: keeps no connection, for a single use before a fork."""
     options: dict[str, Any] = {"poolclass": NullPool}
     if not once:
-        # More than the threads of one web process; a ping, because a server that was restarted hangs up silently.
-        options = {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": not is_sqlite(url)}
+        options = {"pool_size": _MOST_CONNECTIONS, "max_overflow": 0, "pool_timeout": patience_seconds}
+        options |= {"pool_use_lifo": True}
+    if not is_sqlite(url):
+        options |= {"connect_args": postgresql.connect_args(url, patience_seconds=patience_seconds)}
+        options |= {"use_native_hstore": False}  # which would be looked for with each engine
     try:
         # Without this a fault's traceback would carry bodies into the log.
         engine = create_engine(url, hide_parameters=True, **options)
     except (ModuleNotFoundError, sql.NoSuchModuleError) as error:
-        raise _bad_url(
-            url.render_as_string(hide_password=True),
-            f"its driver is not there ({error})",
-            "Install it, as in: pip install 'psycopg[binary]'",
-        ) from error
-    if is_sqlite(url):
-        _set_up_sqlite(engine, patience_seconds)
+        said = f"its driver is not there ({error})"
+        raise _bad_url(shown(url), said, "Install it, as in: pip install 'psycopg[binary]'") from error
+    (_set_up_sqlite(engine, patience_seconds) if is_sqlite(url) else postgresql.set_up(engine))
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # For migrations, which SQLAlchemy runs; ours are begun above.
+        kind = connection.get_execution_options().get("kind", "writes")
+        connection.exec_driver_sql(_BEGINS[url.get_backend_name()][kind])
+
     return engine
 
 
@@ -214,13 +253,24 @@ def read_url(database_url: str) -> URL:
         url = make_url(database_url)
     except sql.ArgumentError as error:
         raise _bad_url(database_url, "is no database URL", "Write sqlite:///var/refundry.db") from error
-    if is_sqlite(url) and (not url.database or ":memory:" in url.database or url.database.startswith("file:")):
+    if url.drivername in {"postgresql", "postgres", postgresql.DRIVER}:
+        return url.set(drivername=postgresql.DRIVER)
+    if not is_sqlite(url):
+        raise _bad_url(
+            shown(url), f"{url.drivername} is not supported", "Write sqlite:///<file> or postgresql://<host>/<database>"
+        )
+    if not url.database or ":memory:" in url.database or url.database.startswith("file:"):
         raise _bad_url(
             database_url,
             "a database in memory is not supported: web and worker are two processes, and state must survive both",
             "Name a file, as in sqlite:///var/refundry.db",
         )
     return url
+
+
+def shown(url: URL) -> str:
+    """As an operator wrote it, without its password."""
+    return url.render_as_string(hide_password=True).replace(postgresql.DRIVER, "postgresql", 1)
 
 
 def is_sqlite(url: URL) -> bool:
@@ -274,10 +324,6 @@ def _set_up_sqlite(engine: Engine, patience_seconds: float) -> None:
             "secure_delete = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
 
 
 def _bad_url(value: str, message: str, remedy: str) -> SettingsError:

@@ -19,7 +19,7 @@ from sqlalchemy import exc as sql
 
 from service.errors import StoreUnavailable
 from service.store.clashes import SchemaMismatch
-from service.store.engine import file_turn, is_sqlite, lock_path, make_engine, read_url
+from service.store.engine import file_turn, is_sqlite, lock_path, make_engine, read_url, shown
 
 #: A migration of a large table may take minutes; a second `migrate` waits for it rather than fail.
 _PATIENCE_SECONDS = 600.0
@@ -57,15 +57,16 @@ def check_current(url: URL) -> None:
     if version == newest:
         return
     _refuse_newer(url, version)
-    shown = url.render_as_string(hide_password=True)
-    raise SchemaMismatch(f"{shown} has schema {version or 'none'}, this program needs {newest}: run refundry migrate")
+    raise SchemaMismatch(
+        f"{shown(url)} has schema {version or 'none'}, this program needs {newest}: run refundry migrate"
+    )
 
 
 def _refuse_newer(url: URL, version: str | None) -> None:
     known = {script.revision for script in _scripts().walk_revisions()}
     if version is not None and version not in known:
         raise SchemaMismatch(
-            f"{url.render_as_string(hide_password=True)} has schema {version}, which is newer than this program's"
+            f"{shown(url)} has schema {version}, which is newer than this program's"
             f" {_newest()}: run the newer program, or restore a backup made by this one"
         )
 
@@ -100,7 +101,7 @@ def _turn(url: URL) -> AbstractContextManager[None]:
 def _read_version(url: URL) -> str | None:
     if is_sqlite(url) and not Path(str(url.database)).exists():
         return None  # connecting would create an empty file
-    engine = make_engine(url, once=True).execution_options(sqlite_begin="BEGIN")
+    engine = make_engine(url, once=True).execution_options(kind="reads")
     try:
         with engine.connect() as connection:
             return _version_of(connection)
@@ -130,5 +131,5 @@ def _config() -> Config:
 
 
 def _unreachable(url: URL, error: Exception) -> StoreUnavailable:
-    shown = url.render_as_string(hide_password=True)
-    return StoreUnavailable(f"{shown} cannot be opened: {error}. Check that it is there, and our rights to write")
+    said = " ".join(str(error.orig if isinstance(error, sql.DBAPIError) else error).split())
+    return StoreUnavailable(f"{shown(url)} cannot be opened: {said}. Check that it is there, and our rights to write")

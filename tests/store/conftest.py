@@ -1,4 +1,4 @@
-"""A store in a real SQLite file."""
+"""A store in a real SQLite file and in a real PostgreSQL database; `on_sqlite` and `on_postgresql` choose one."""
 
 import pytest
 
@@ -6,14 +6,26 @@ from service.store import migrate, open_store
 from tests.store.examples import Given
 
 
-@pytest.fixture
-def database_url(tmp_path):
-    return f"sqlite:///{tmp_path}/var/refundry.db"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request):
+    """Which of the two this test is on."""
+    return request.param
 
 
 @pytest.fixture
-def store(database_url):
-    migrate(database_url)
+def database_url(request, database, tmp_path):
+    """Of a database that nobody has migrated yet."""
+    if database == "sqlite":
+        return f"sqlite:///{tmp_path}/var/refundry.db"
+    if "store" in request.fixturenames:
+        return request.getfixturevalue("databases").empty()
+    return request.getfixturevalue("databases").new(migrated=False)
+
+
+@pytest.fixture
+def store(database, database_url):
+    if database == "sqlite":
+        migrate(database_url)
     store = open_store(database_url)
     yield store
     store.close()

@@ -11,6 +11,11 @@ from tests.store.examples import NOW, at, delivery
 
 
 @pytest.fixture
+def database():
+    return "sqlite"
+
+
+@pytest.fixture
 def copy(tmp_path):
     return tmp_path / "copy.db"
 

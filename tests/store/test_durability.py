@@ -13,6 +13,7 @@ import pytest
 from service.errors import StoreUnavailable
 from service.store import open_store
 from service.store.engine import file_turn
+from tests.databases import on_sqlite
 from tests.store.beside import scalar_of
 from tests.store.examples import LEASE_SECONDS, NOW, delivery
 
@@ -51,6 +52,7 @@ def test_every_delivery_acknowledged_before_a_kill_is_there_afterwards(store, da
         assert store.inbox.delivery(int(delivery_id)).delivery_key == key
 
 
+@on_sqlite
 def test_threads_share_commits_and_each_gets_its_own_answer(store):
     commits = []
     with store.database.write():  # nobody can commit meanwhile, so that they pile up behind it
@@ -66,6 +68,7 @@ def test_threads_share_commits_and_each_gets_its_own_answer(store):
     assert keys == [f"d{number}" for number in range(16)]
 
 
+@on_sqlite
 def test_a_row_that_cannot_be_written_costs_the_others_nothing(store):
     with store.database.write():
         pool = ThreadPoolExecutor(3)
@@ -88,6 +91,7 @@ def impatient(store, database_url):
     impatient.close()
 
 
+@on_sqlite
 def test_a_database_locked_by_another_program_is_unavailable_and_then_not(impatient, tmp_path):
     stranger = sqlite3.connect(tmp_path / "var" / "refundry.db", isolation_level=None)
     stranger.execute("BEGIN IMMEDIATE")
@@ -102,6 +106,7 @@ def test_a_database_locked_by_another_program_is_unavailable_and_then_not(impati
     assert not impatient.inbox.receive(delivery()).duplicate
 
 
+@on_sqlite
 def test_a_process_that_keeps_its_turn_makes_the_others_unavailable(impatient, tmp_path):
     with (
         file_turn(tmp_path / "var" / "refundry.db.lock", patience_seconds=1),
@@ -110,11 +115,13 @@ def test_a_process_that_keeps_its_turn_makes_the_others_unavailable(impatient, t
         impatient.health(NOW)
 
 
+@on_sqlite
 def test_a_thread_that_keeps_its_turn_makes_the_others_unavailable(impatient):
     with impatient.database.write(), ThreadPoolExecutor(1) as pool, pytest.raises(StoreUnavailable, match="no turn"):
         pool.submit(impatient.health, NOW).result()
 
 
+@on_sqlite
 def test_a_full_disk_is_unavailable_and_nothing_is_half_written(impatient):
     full = delivery("large", body=b"x" * 1_000_000)
 

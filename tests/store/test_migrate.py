@@ -10,6 +10,7 @@ from service.errors import SettingsError, StoreUnavailable
 from service.store import SchemaMismatch, is_current, migrate, open_store
 from service.store.engine import make_engine, read_url
 from service.store.tables import metadata
+from tests.databases import on_sqlite
 from tests.store.beside import scalar_of
 from tests.store.examples import NOW
 
@@ -30,6 +31,7 @@ def test_migrating_again_changes_nothing(store, given, database_url):
     assert store.inbox.delivery(claim.delivery.id).id == claim.delivery.id
 
 
+@on_sqlite
 def test_a_database_of_the_first_version_keeps_its_rows(database_url, tmp_path):
     (tmp_path / "var").mkdir()
     database = sqlite3.connect(f"{tmp_path}/var/refundry.db", isolation_level=None)
@@ -46,13 +48,13 @@ def test_a_database_of_the_first_version_keeps_its_rows(database_url, tmp_path):
 
 def test_the_tables_are_what_the_migrations_make(database_url):
     migrate(database_url)
-    engine = make_engine(read_url(database_url), once=True)
 
-    with engine.connect() as connection:
+    with make_engine(read_url(database_url), once=True).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
 
+@on_sqlite
 def test_partial_indexes_have_the_conditions_that_the_tables_say(database_url, tmp_path):
     migrate(database_url)
     database = sqlite3.connect(f"{tmp_path}/var/refundry.db")
@@ -65,6 +67,7 @@ def test_partial_indexes_have_the_conditions_that_the_tables_say(database_url, t
             assert condition is None or str(condition) in made[index.name], index.name
 
 
+@on_sqlite
 def test_the_file_remembers_wal(database_url, tmp_path):
     migrate(database_url)
     database = sqlite3.connect(f"{tmp_path}/var/refundry.db")
@@ -73,6 +76,7 @@ def test_the_file_remembers_wal(database_url, tmp_path):
     database.close()
 
 
+@on_sqlite
 def test_every_connection_is_durable_and_patient(store):
     with store.database.write() as tx:
         pragmas = {
@@ -87,14 +91,13 @@ def test_a_database_that_was_not_migrated_is_not_opened(database_url, tmp_path):
     with pytest.raises(SchemaMismatch, match="run refundry migrate"):
         open_store(database_url)
 
+    # Looking creates no file.
     assert not (tmp_path / "var").exists()
 
 
-def test_a_newer_database_is_neither_opened_nor_migrated(database_url, tmp_path):
+def test_a_newer_database_is_neither_opened_nor_migrated(database_url):
     migrate(database_url)
-    database = sqlite3.connect(f"{tmp_path}/var/refundry.db", isolation_level=None)
-    database.execute("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
+    _run(database_url, "UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(SchemaMismatch, match="9999, which is newer"):
         open_store(database_url)
@@ -127,6 +130,7 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path):
         migrate(f"sqlite:///{tmp_path}/var/refundry.db")
 
 
+@on_sqlite
 def test_the_lock_file_is_for_its_owner_alone(store, tmp_path):
     store.beat("w1", NOW)
 
@@ -139,3 +143,8 @@ def test_the_database_is_readable_by_its_owner_alone(tmp_path):
     migrate(f"sqlite:///{tmp_path}/refundry.db")
 
     assert stat.S_IMODE((tmp_path / "refundry.db").stat().st_mode) == 0o600
+
+
+def _run(database_url, statement):
+    with make_engine(read_url(database_url), once=True).begin() as connection:
+        connection.exec_driver_sql(statement)

@@ -8,6 +8,7 @@ from service.core.lifecycle import DeliveryState
 from service.core.returns import Quantities, Receipt
 from service.errors import Conflict
 from service.store import Erased
+from tests.databases import on_sqlite
 from tests.store.beside import scalar_of
 from tests.store.examples import NOW, at, delivery, event
 
@@ -164,6 +165,7 @@ def test_erasing_leaves_what_is_open_and_says_so(store, given):
     assert store.inbox.delivery(claim.delivery.id).body
 
 
+@on_sqlite
 def test_what_is_deleted_is_overwritten_on_disk(store):
     with store.database.write() as tx:
         assert scalar_of(tx, "PRAGMA secure_delete") == 1

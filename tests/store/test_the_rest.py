@@ -1,11 +1,11 @@
 """Keys, switches, refusals, heartbeats and the journal."""
 
 import hashlib
-import sqlite3
 
 import pytest
 
 from service.errors import BadRequest, Conflict, NotFound
+from tests.store.beside import scalar_of
 from tests.store.examples import NOW, at
 
 SECRET = bytes(range(32))
@@ -29,12 +29,11 @@ def test_a_wrong_token_opens_nothing(store, wrong):
     assert store.keys.check(wrong, NOW) is None
 
 
-def test_the_database_holds_a_digest_and_not_the_token(store, tmp_path):
+def test_the_database_holds_a_digest_and_not_the_token(store):
     token = store.keys.create("ci", ("read",), SECRET, NOW)
 
-    database = sqlite3.connect(tmp_path / "var" / "refundry.db")
-    assert database.execute("SELECT key_hash FROM api_keys").fetchone() == (hashlib.sha256(token.encode()).hexdigest(),)
-    database.close()
+    with store.database.read() as tx:
+        assert scalar_of(tx, "SELECT key_hash FROM api_keys") == hashlib.sha256(token.encode()).hexdigest()
 
 
 def test_use_is_noted_to_the_minute(store):

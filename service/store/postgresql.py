@@ -1,0 +1,79 @@
+"""What is said to PostgreSQL's driver and server so that both keep the store's promises.
+
+Every limit stands here: how long a connection, a lock and a statement may take, and when a peer that fell silent is
+given up, by us and by the server. What the URL says about one of them goes before.
+Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS,
+https://www.postgresql.org/docs/current/runtime-config-client.html.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import URL, Engine, event
+from sqlalchemy import exc as sql
+
+DRIVER = "postgresql+psycopg"
+
+#: No statement of ours takes a second but lists over millions of rows.
+_STATEMENT_SECONDS = 30
+
+#: A process that is frozen in the middle of a transaction holds its rows no longer than this: well below a lease.
+_IDLE_IN_TRANSACTION_SECONDS = 30
+
+#: A peer that vanished without a word is given up after about eleven seconds, on either side.
+_KEEPALIVES = {"idle": 5, "interval": 2, "count": 3}
+
+
+def connect_args(url: URL, *, patience_seconds: float) -> Mapping[str, Any]:
+    """For `psycopg.connect`. It never begins a transaction by itself: we say BEGIN, as to SQLite."""
+    patience_ms = int(patience_seconds * 1000)
+    limits = {
+        "lock_timeout": patience_ms,
+        "statement_timeout": _STATEMENT_SECONDS * 1000,
+        "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_SECONDS * 1000,
+        **{f"tcp_keepalives_{name}": value for name, value in _KEEPALIVES.items()},
+    }
+    said = str(url.query.get("options", ""))
+    ours = {
+        "connect_timeout": max(2, math.ceil(patience_seconds)),
+        "fallback_application_name": "refundry",
+        # After a failover the old server may be back as one that cannot be written to.
+        "target_session_attrs": "read-write",
+        "tcp_user_timeout": 10_000,
+        **{f"keepalives_{name}": value for name, value in _KEEPALIVES.items()},
+    }
+    return {
+        **{name: value for name, value in ours.items() if name not in url.query},
+        "options": " ".join((*(f"-c {name}={value}" for name, value in limits.items()), said)).strip(),
+        "autocommit": True,
+    }
+
+
+def set_up(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # Off loses what was acknowledged when the server dies. Whatever else it is set to is at least a flushed disk.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+
+    @event.listens_for(engine, "checkout")
+    def refuse_hung_up(connection: Any, _record: object, _proxy: object) -> None:
+        # Nothing is due on an idle connection but goodbye; asking the server would cost each statement a second one.
+        if connection.closed or _has_something_to_read(connection.fileno()):
+            raise sql.DisconnectionError
+
+
+def _has_something_to_read(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def was_overtaken(error: BaseException | None) -> bool:
+    """Whether the server undid this transaction in favour of another: a deadlock, or a serialization failure."""
+    return str(getattr(error, "sqlstate", None) or "").startswith("40")
