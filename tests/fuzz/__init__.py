@@ -1,1 +1,1 @@
-"""Of what is sent a scheme says Verified or Unauthentic, and a body becomes events or a reason, by chance and by coverage."""
+"""Whatever is sent, a scheme says Verified or Unauthentic and a body becomes events or a reason."""
