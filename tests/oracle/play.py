@@ -260,7 +260,8 @@ class _Figures:
         if self.amounts is Amounts.COMPUTE:
             return approved
         event = approved.event
-        parts = ["0.8", "0.95", "1", "1"] + (["1.002"] if self.amounts is Amounts.EXACT else [])
+        # Little above what is computed, and seldom: on an order's last units there is nothing left to add from.
+        parts = ["0.8", "0.9", "0.95", "1", "1", "1"] * 2 + (["1.002"] if self.amounts is Amounts.EXACT else [])
         part = self._parts.setdefault(event.return_id, Decimal(self._random.choice(parts)))
         bare = replace(policy, source=replace(policy.source, amounts=Amounts.COMPUTE))
         # What was deducted before passes for fees, so that no fee is left to deduct and none seems lowered.
