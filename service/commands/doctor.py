@@ -20,6 +20,7 @@ from service.commands.invocation import Invocation, json_option
 from service.commands.shown import say, say_json, wrapped
 from service.core.plan import Route
 from service.errors import MagentoError, RefundryError, SettingsError, SeveralSettingsErrors
+from service.flow.turns import in_force
 from service.magento import MagentoClient
 from service.magento.probes import (
     read_rights,
@@ -149,6 +150,9 @@ def _check_database(settings: Settings, clock: Callable[[], datetime]) -> Iterat
         for switch in store.switches.all():
             said = f"refunds for {switch.scope} were stopped by {switch.actor}: {switch.reason or 'no reason given'}"
             yield _warn("switches", said, f"Let them run: refundry go {switch.scope}")
+        for pause in in_force(store.pauses.all(), clock()).values():
+            remedy = "It goes on by itself, one call first; see whether the shop is up"
+            yield _warn(f"store {pause.store}", f"left alone until {pause.until:%H:%M:%S} UTC: {pause.reason}", remedy)
         for guard in store.guards.all():
             remedy = "refundry reconcile, compare with the gateway, then refundry reconcile --accept"
             yield _warn("guard", f"online refunds of {guard.instance} wait: {guard.reason}", remedy)

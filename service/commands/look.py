@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -24,6 +24,7 @@ from service.core.wording import money
 from service.errors import BadRequest
 from service.flow.answers import DryRun, dry_run
 from service.flow.reread import quarantined
+from service.flow.turns import in_force, pause_text, told_with_pause
 from service.runtime import Runtime, build_runtime
 from service.settings import Caps, Settings, SourceSettings, StandardWebhooksAuth
 from service.sources import Limits, parse
@@ -156,10 +157,11 @@ def show_command(invocation: Invocation, *, public_id: str, raw: bool, as_json: 
             click.echo(as_file(runtime.store.inbox.delivery(number)), nl=False)
             return
         page = read_page(runtime.store, kind, number)
+        pauses = in_force(runtime.store.pauses.all(), runtime.clock())
     if as_json:
         say_json(page.content)
     else:
-        say(*page.lines)
+        say(*page.lines, *(f"note: {pause_text(pause)}" for pause in pauses.values()))
 
 
 @click.command(name="list")
@@ -226,7 +228,8 @@ def _list_deliveries(runtime: Runtime, asked: _Asked) -> _Listing:
     inbox = runtime.store.inbox
     wanted = _FOR_A_PERSON if asked.needs_person else (_state(DeliveryState, asked.state),)
     listed = [each for one in wanted for each in inbox.list(source=asked.source, state=one, limit=asked.limit)]
-    found = sorted(listed, key=lambda each: -each.id)[: asked.limit]
+    told = _telling(runtime)
+    found = [told(each) for each in sorted(listed, key=lambda each: -each.id)[: asked.limit]]
     heads = ("delivery", "received", "source", "state", "return", "why")
     return heads, [_delivery_row(each) for each in found], dump_all(DeliveryShape(), found)
 
@@ -244,7 +247,8 @@ def _list_quarantine(runtime: Runtime, asked: _Asked) -> _Listing:
 
 def _list_returns(runtime: Runtime, asked: _Asked) -> _Listing:
     store = runtime.store
-    chosen = list(islice(_returns(store, asked), asked.limit))
+    told = _telling(runtime)
+    chosen = [(case, told(delivery)) for case, delivery in islice(_returns(store, asked), asked.limit)]
     heads = ("return", "number", "source", "order", "state", "amount", "why")
     rows = [_return_row(case, delivery, store.refunds.of_return(case.id)) for case, delivery in chosen]
     return heads, rows, [{**dump(ReturnShape(), case), "state": delivery.state} for case, delivery in chosen]
@@ -283,6 +287,16 @@ def _list_refusals(runtime: Runtime, asked: _Asked) -> _Listing:
         for each in found
     ]
     return heads, rows, dump_all(RefusalShape(), found)
+
+
+def _telling(runtime: Runtime) -> Callable[[DeliverySummary], DeliverySummary]:
+    """Puts into a delivery's reason that its store is left alone, where it is."""
+    pauses = in_force(runtime.store.pauses.all(), runtime.clock())
+
+    def told(each: DeliverySummary) -> DeliverySummary:
+        return replace(each, reason=told_with_pause(runtime, each, pauses)) if pauses else each
+
+    return told
 
 
 _LISTS = {

@@ -23,6 +23,7 @@ from service.errors import Conflict, LeaseLost, StoreUnavailable
 from service.flow.drift import claim_check, take_look
 from service.flow.process import backoff, process_delivery
 from service.flow.retention import PURGE_EVERY, purge_old
+from service.flow.turns import Turns
 from service.runtime import Runtime
 from service.store import Claim, DriftCheck, format_id
 
@@ -47,6 +48,7 @@ class Worker:
         #: Held by the one thread that looks for work: idle threads would ask the database as often, for nothing.
         self._turn = threading.Lock()
         self._looking_back = threading.Lock()
+        self._turns = Turns(self._runtime)
         self._listener = runtime.store.listen()
         self._purge_at: datetime | None = None
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
@@ -54,7 +56,7 @@ class Worker:
     def run(self) -> None:
         threads = [
             threading.Thread(target=self._loop, args=(f"{self.name}/{number}",), name=f"worker-{number}")
-            for number in range(1, self._runtime.settings.service.worker_threads + 1)
+            for number in range(1, self._most_at_once() + 1)
         ]
         _log.info("worker started", extra={"worker": self.name, "threads": len(threads)})
         for thread in threads:
@@ -65,6 +67,11 @@ class Worker:
             thread.join()
         self._listener.close()
         _log.info("worker stopped", extra={"worker": self.name})
+
+    def _most_at_once(self) -> int:
+        """Threads for every store, so that no store waits for another's; those that wait for work cost nothing."""
+        settings = self._runtime.settings
+        return settings.service.worker_threads * max(1, len(settings.stores))
 
     def stop(self) -> None:
         self._stopping.set()
@@ -116,9 +123,9 @@ class Worker:
     def _wait_for_job(self, name: str) -> Callable[[], None]:
         """The next thing to do, once there is one; nothing at all when the worker is told to stop."""
         while not self._stopping.is_set():
-            claim = _claim(self._runtime, name)
+            claim = self._turns.claim(name)
             if claim is not None:
-                return partial(_carry, self._runtime, claim)
+                return partial(self._carry, claim)
             if self._looking_back.acquire(blocking=False):
                 check = claim_check(self._runtime)
                 if check is not None:
@@ -126,6 +133,13 @@ class Worker:
                 self._looking_back.release()
             self._listener.wait(self._runtime.settings.service.poll_seconds)
         return _nothing
+
+    def _carry(self, claim: Claim) -> None:
+        try:
+            _carry(self._runtime, self._turns, claim)
+        finally:
+            # Its store has room again, and the thread that looks for work may have passed it over.
+            self._listener.nudge()
 
     def _look_back(self, check: DriftCheck, name: str) -> None:
         """One later look at a time: a store that is slow to read must not take every thread from the deliveries."""
@@ -137,10 +151,11 @@ class Worker:
 
 def work_once(runtime: Runtime, worker: str) -> bool:
     """Claim one due delivery and carry it; False when none was due. Only StoreUnavailable gets out."""
-    claim = _claim(runtime, worker)
+    turns = Turns(runtime)
+    claim = turns.claim(worker)
     if claim is None:
         return False
-    _carry(runtime, claim)
+    _carry(runtime, turns, claim)
     return True
 
 
@@ -148,26 +163,23 @@ def _nothing() -> None:
     """What is left to do when a worker stops."""
 
 
-def _claim(runtime: Runtime, worker: str) -> Claim | None:
-    return runtime.store.inbox.claim(worker, runtime.clock(), runtime.settings.service.lease_seconds)
-
-
-def _carry(runtime: Runtime, claim: Claim) -> None:
+def _carry(runtime: Runtime, turns: Turns, claim: Claim) -> None:
     extra = {
         "delivery": format_id("delivery", claim.delivery.id),
         "worker": claim.worker,
         "attempt": claim.delivery.attempts,
     }
-    try:
-        ended = process_delivery(runtime, claim)
-        _log.info("delivery carried", extra={**extra, "state": ended.state.value, "code": ended.code})
-    except LeaseLost as error:
-        _log.warning("lease lost, another worker goes on", extra={**extra, "reason": error.message})
-    except StoreUnavailable:
-        raise
-    except Exception:  # noqa: BLE001 -- the one place: a fault of ours in one delivery must not hold up the others
-        _log.exception("fault while carrying a delivery", extra=extra)
-        _put_aside(runtime, claim)
+    with turns.carrying(claim):
+        try:
+            ended = process_delivery(runtime, claim)
+            _log.info("delivery carried", extra={**extra, "state": ended.state.value, "code": ended.code})
+        except LeaseLost as error:
+            _log.warning("lease lost, another worker goes on", extra={**extra, "reason": error.message})
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 -- the one place: a fault of ours in one delivery must not hold up the others
+            _log.exception("fault while carrying a delivery", extra=extra)
+            _put_aside(runtime, claim)
 
 
 def _put_aside(runtime: Runtime, claim: Claim) -> None:

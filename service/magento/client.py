@@ -24,6 +24,7 @@ from service.magento.answers import read_document
 from service.magento.auth import AdminToken, Auth, OAuth1Signature, StaticToken
 from service.magento.login import read_admin_token
 from service.magento.outcomes import Outcome, classify, classify_failure
+from service.magento.pace import Pause, StorePaused
 from service.magento.refunds import refund_body, refund_path
 from service.magento.search import Filter, read_page, search_query
 from service.magento.session import HttpAnswer, SessionFactory, failure_text, open_session, was_never_sent
@@ -60,7 +61,16 @@ class MagentoClient:
         self.settings = settings
         self._now = now
         auth = _choose_auth(settings, now=now, nonce=nonce, session_factory=session_factory)
-        self._transport = Transport(settings, auth=auth, sleep=sleep, open_session=session_factory)
+        self._transport = Transport(settings, auth=auth, now=now, sleep=sleep, open_session=session_factory)
+
+    @property
+    def pause(self) -> Pause | None:
+        """Why and until when the store is left alone by this process; set until a call after it was answered."""
+        return self._transport.pace.pause
+
+    def room(self) -> int:
+        """How many deliveries may be worked on at once now."""
+        return self._transport.pace.room()
 
     def send_refund(self, request: RefundRequest, *, may_send: Callable[[], bool] = lambda: True) -> Outcome:
         """Post the refund once and say what is known of it; `may_send` is asked last of all before the first byte."""
@@ -179,6 +189,8 @@ class MagentoClient:
             )
         except TooLate as error:
             return classify_failure("too-late", str(error))
+        except StorePaused as error:
+            return classify_failure("store-paused", str(error), retry_after_seconds=error.seconds)
         except requests.RequestException as error:
             name = "no-connection" if was_never_sent(error) else "answer-lost"
             return classify_failure(name, failure_text(error))

@@ -250,6 +250,12 @@ FAILURE_RULES: tuple[Rule, ...] = (
         because="the reading grew too old while the call waited for its turn",
     ),
     Rule(
+        name="store-paused",
+        kind=OutcomeKind.NOT_SENT,
+        status="none",
+        because="the store is left alone: it asked for that, or failed again and again",
+    ),
+    Rule(
         name="answer-lost",
         kind=OutcomeKind.UNKNOWN,
         status="none",
@@ -274,10 +280,15 @@ def classify(
     )
 
 
-def classify_failure(name: str, detail: str) -> Outcome:
+def classify_failure(name: str, detail: str, *, retry_after_seconds: float | None = None) -> Outcome:
     """The outcome of a call that ended without an answer, by the name of its row in FAILURE_RULES."""
     rule = next(rule for rule in FAILURE_RULES if rule.name == name)
-    return Outcome(kind=rule.kind, rule=rule.name, message=f"{detail}: {rule.because}")
+    return Outcome(
+        kind=rule.kind,
+        rule=rule.name,
+        message=f"{detail}: {rule.because}",
+        retry_after_seconds=retry_after_seconds,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

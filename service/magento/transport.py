@@ -1,4 +1,4 @@
-"""Requests to one store: how many at once, and which of them may be sent again.
+"""Requests to one store: each in its turn (pace.py), and which of them may be sent again.
 
 A read is repeated when a connection or a proxy failed; a post never is. One 401 is answered by one renewed token and
 one repeat, for a refund too: Magento checks rights before it looks at the order.
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 
 from service.errors import MagentoUnavailable, MagentoUnreadable
 from service.magento.auth import Auth, NoAuth
+from service.magento.pace import Pace, StorePaused, Turn
 from service.magento.said import read_json, read_refusal
 from service.magento.session import (
     AnswerTooLarge,
@@ -49,15 +50,17 @@ class Transport:
         settings: StoreSettings,
         *,
         auth: Auth,
+        now: Callable[[], datetime],
         sleep: Callable[[float], None],
         open_session: SessionFactory,
     ) -> None:
         self._settings = settings
         self._auth = auth
+        self._now = now
         self._sleep = sleep
         self._open_session = open_session
         self._pooled = open_session(settings.max_concurrency)
-        self._turns = threading.BoundedSemaphore(settings.max_concurrency)
+        self.pace = Pace(settings, now=now)
 
     def rest_url(self, path: str, query: str = "") -> str:
         """The address of a path below the store code, such as /V1/orders."""
@@ -82,8 +85,8 @@ class Transport:
     ) -> HttpAnswer:
         """The answer to a POST on a connection of its own.
 
-        Raises requests' exceptions; one of them, TooLate, when `may_send` says no as everything else is ready.
-        MagentoError means that signing in failed and nothing was sent.
+        Raises requests' exceptions; two of them mean that nothing was sent: StorePaused, and TooLate when `may_send`
+        says no as everything else is ready. MagentoError means that signing in failed, and nothing was sent either.
         """
         content = json.dumps(body).encode()
 
@@ -102,8 +105,8 @@ class Transport:
             with self._open_session(1) as session:
                 return send_call(session, call)
 
-        with self._turns:
-            return _send_with_renewal(send, self._auth)
+        with self.pace.turn(self._sleep) as turn:
+            return self._send(send, self._auth, turn)
 
     def close(self) -> None:
         self._pooled.close()
@@ -126,9 +129,13 @@ class Transport:
         while True:
             pause = next(pauses, None)
             try:
-                with self._turns:
-                    answer = _send_with_renewal(send, auth)
+                with self.pace.turn(self._sleep) as turn:
+                    answer = self._send(send, auth, turn)
                 why = str(answer.status)
+            except StorePaused as error:
+                raise MagentoUnavailable(
+                    str(error), retry_after_seconds=error.seconds, store=self._settings.name
+                ) from error
             except requests.RequestException as error:
                 if pause is None or not isinstance(error, _PASSING_FAILURES):
                     raise self._failed_read(error) from error
@@ -139,6 +146,21 @@ class Transport:
                     return answer
             _log.info("read repeated", extra={"store": self._settings.name, "reason": why, "pause_seconds": pause})
             self._sleep(pause)
+
+    def _send(self, send: Callable[[AuthBase | None], HttpAnswer], auth: Auth, turn: Turn) -> HttpAnswer:
+        """What one call in its turn was answered; the pace hears of it, signing in included."""
+        try:
+            answer = _send_with_renewal(send, auth)
+        except TooLate:
+            raise
+        except requests.RequestException as error:
+            turn.lost(error)
+            raise
+        except MagentoUnavailable as error:
+            turn.refused(error)
+            raise
+        turn.answered(answer, self._now())
+        return answer
 
     def _failed_read(self, error: requests.RequestException) -> MagentoUnavailable | MagentoUnreadable:
         name = self._settings.name

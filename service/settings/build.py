@@ -124,6 +124,7 @@ class _Builder:
             auth=auth,
             policy=_store_policy(values),
             caps=_caps(values),
+            calls_per_second=values.get("calls_per_second"),
             **plain,
         )
 
@@ -298,6 +299,9 @@ _PLAIN_STORE_KEYS = (
     "read_timeout_seconds",
     "refund_read_timeout_seconds",
     "max_concurrency",
+    "circuit_failures",
+    "circuit_seconds",
+    "circuit_max_seconds",
     "drift_check_after_seconds",
     "drift_check_again_after_seconds",
 )

@@ -291,6 +291,11 @@ class StoreSchema(_Strict):
     connect_timeout_seconds = _whole(1, 60, "seconds")
     read_timeout_seconds = _whole(1, 300, "seconds")
     max_concurrency = _whole(1, 64)
+    # Slower than once a second, an order's reading would be too old before its refund could be sent.
+    calls_per_second = _number(1, 1000)
+    circuit_failures = _whole(1, 100)
+    circuit_seconds = _whole(1, 3600, "seconds")
+    circuit_max_seconds = _whole(1, 3600, "seconds")
     drift_check_after_seconds = _whole(0, 604_800, "seconds")
     drift_check_again_after_seconds = _whole(0, 2_592_000, "seconds")
     shipping_amounts = _one_of("excluding_tax", "including_tax")

@@ -94,6 +94,11 @@ class StoreSettings:
     read_timeout_seconds: int = 30
     refund_read_timeout_seconds: int = 180
     max_concurrency: int = 4
+    #: None: as many as come to it.
+    calls_per_second: float | None = None
+    circuit_failures: int = 5
+    circuit_seconds: int = 30
+    circuit_max_seconds: int = 300
     #: 0: not looked at.
     drift_check_after_seconds: int = 300
     drift_check_again_after_seconds: int = 86_400

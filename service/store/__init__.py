@@ -27,6 +27,7 @@ from service.store.rows import (
     Settlement,
     SourceCount,
     StoredEvent,
+    StorePause,
     Switch,
 )
 from service.store.store import Store, open_store
@@ -58,6 +59,7 @@ __all__ = [
     "Settlement",
     "SourceCount",
     "Store",
+    "StorePause",
     "StoredEvent",
     "Switch",
     "backup",

@@ -7,14 +7,14 @@ known by its source and its key; the same key with other bytes is a contradictio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy import exc as sql
-from sqlalchemy import func, or_, select, update
 
 from service.core.lifecycle import DeliveryState
 from service.errors import NotFound
@@ -32,24 +32,50 @@ _SUMMARY = [column for column in deliveries.c if column.name not in {"body", "he
 
 _IS_CLAIMABLE = among(deliveries.c.state, CLAIMABLE_STATES)
 
-_DUE = (
-    select(deliveries.c.id)
-    .where(
-        _IS_CLAIMABLE,
-        deliveries.c.due_at <= given("now"),
-        or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= given("now")),
-    )
-    .order_by(deliveries.c.due_at, deliveries.c.id)
-    .limit(1)
-)
+_IS_FREE = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= given("now"))
 
-_IS_ANY_DUE = Statement(_DUE)
+
+def _first_of_each_source(*conditions: ColumnElement[bool]) -> Statement:
+    """Each source that has a claimable delivery, and when the first one that meets `conditions` is due; may be NULL.
+
+    From source to source by the index, one seek each: a backlog of millions is not looked at.
+    """
+    later = deliveries.alias()
+    sources = select(func.min(deliveries.c.source).label("source")).where(_IS_CLAIMABLE).cte(recursive=True)
+    next_source = select(func.min(later.c.source)).where(
+        among(later.c.state, CLAIMABLE_STATES), later.c.source > sources.c.source
+    )
+    sources = sources.union_all(select(next_source.scalar_subquery()).where(sources.c.source.is_not(None)))
+    first = (
+        select(deliveries.c.due_at)
+        .where(deliveries.c.source == sources.c.source, _IS_CLAIMABLE, *conditions)
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(1)
+    )
+    return Statement(select(sources.c.source, first.scalar_subquery().label("due_at")))
+
+
+_NEXT_BY_SOURCE = _first_of_each_source(_IS_FREE)
+_OLDEST_BY_SOURCE = _first_of_each_source()
 
 _CLAIM = Statement(
     update(deliveries)
-    # The one place where the databases differ: PostgreSQL lets workers pass each other's rows, SQLite's dialect leaves
-    # the words out, and its writers take turns anyway.
-    .where(deliveries.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
+    .where(
+        deliveries.c.id
+        == select(deliveries.c.id)
+        .where(
+            deliveries.c.source == given("of"),
+            _IS_CLAIMABLE,
+            deliveries.c.due_at <= given("now"),
+            _IS_FREE,
+        )
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(1)
+        # The one place where the databases differ: PostgreSQL lets workers pass each other's rows, SQLite's dialect
+        # leaves the words out, and its writers take turns anyway.
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
     .values(fence=deliveries.c.fence + 1, attempts=deliveries.c.attempts + 1, wake_asked=False)
     .returning(*deliveries.c),
     sets=("worker", "lease_until"),
@@ -69,8 +95,6 @@ _BY_SOURCE = Statement(
     .group_by(deliveries.c.source, deliveries.c.state)
     .order_by(deliveries.c.source, deliveries.c.state)
 )
-
-_OLDEST_DUE = Statement(select(func.min(deliveries.c.due_at)).where(_IS_CLAIMABLE, deliveries.c.due_at <= given("now")))
 
 _KNOWN = Statement(
     select(deliveries.c.id, deliveries.c.body_sha256, deliveries.c.clashes_with)
@@ -124,20 +148,32 @@ class Inbox:
         self._database.announce()
         return received
 
-    def claim(self, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
-        """The delivery that has been due longest, held until the lease ends; None when nothing is due."""
-        if self._database.has_one_writer and not self._is_any_due(now):
-            return None
+    def claim(
+        self, worker: str, now: datetime, lease_seconds: float, *, passing_over: Collection[str] = ()
+    ) -> Claim | None:
+        """The delivery that has been due longest, held until the lease ends; None when nothing is due.
+
+        `passing_over` names sources whose deliveries are left waiting.
+        """
+        with self._database.read() as tx:
+            first = tx.all(_NEXT_BY_SOURCE, now=now)
+        due = [row for row in first if row["due_at"] is not None and row["due_at"] <= now]
+        for source in sorted(due, key=lambda row: row["due_at"]):
+            if source["source"] not in passing_over and (
+                claim := self._claim_of(source["source"], worker, now, lease_seconds)
+            ):
+                return claim
+        return None
+
+    def _claim_of(self, source: str, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
+        """None: others were faster since the look, and have all that was due."""
         with self._database.write() as tx:
-            row = tx.first(_CLAIM, now=now, worker=worker, lease_until=now + timedelta(seconds=lease_seconds))
+            row = tx.first(
+                _CLAIM, of=source, now=now, worker=worker, lease_until=now + timedelta(seconds=lease_seconds)
+            )
         if row is None:
             return None
         return Claim(delivery=row_as(Delivery, row), worker=worker, fence=row["fence"], lease_until=row["lease_until"])
-
-    def _is_any_due(self, now: datetime) -> bool:
-        """Idle workers ask all the time: a look leaves the one writer to those who write."""
-        with self._database.read() as tx:
-            return tx.first(_IS_ANY_DUE, now=now) is not None
 
     def extend(self, claim: Claim, now: datetime, lease_seconds: float) -> Claim:
         """The same claim with a later end; LeaseLost when somebody else has it."""
@@ -237,11 +273,12 @@ class Inbox:
         with self._database.read() as tx:
             return tuple(row_as(SourceCount, row) for row in tx.all(_BY_SOURCE))
 
-    def oldest_due(self, now: datetime) -> datetime | None:
+    def oldest_due(self, now: datetime, *, passing_over: Collection[str] = ()) -> datetime | None:
         """Since when the longest waiting delivery has been due; None when none is."""
         with self._database.read() as tx:
-            oldest: datetime | None = tx.scalar(_OLDEST_DUE, now=now)
-        return oldest
+            oldest = tx.all(_OLDEST_BY_SOURCE)
+        due = (row["due_at"] for row in oldest if row["source"] not in passing_over and row["due_at"] is not None)
+        return min((due_at for due_at in due if due_at <= now), default=None)
 
 
 @cache

@@ -331,6 +331,17 @@ class Switch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StorePause:
+    """A store that is left alone; with `until` in the past, nobody has been answered since."""
+
+    store: str
+    until: datetime
+    reason: str
+    worker: str
+    set_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Refusal:
     """A request that was not stored: bad signature, unknown source, too large."""
 

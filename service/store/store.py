@@ -15,6 +15,7 @@ from service.store.inbox import Inbox
 from service.store.journal import Journal
 from service.store.keys import Keys
 from service.store.migrate import check_current
+from service.store.pauses import Pauses
 from service.store.refunds import Refunds
 from service.store.refusals import Refusals
 from service.store.retention import Retention
@@ -49,6 +50,7 @@ class Store:
     journal: Journal
     keys: Keys
     switches: Switches
+    pauses: Pauses
     refusals: Refusals
     retention: Retention
 
@@ -99,6 +101,7 @@ def store_on(database: Database) -> Store:
         journal=Journal(database),
         keys=Keys(database),
         switches=Switches(database),
+        pauses=Pauses(database),
         refusals=Refusals(database),
         retention=Retention(database),
     )

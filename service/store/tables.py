@@ -111,7 +111,8 @@ deliveries = _table(
     UniqueConstraint("source", "delivery_key", "body_sha256"),
     # Two bodies under one key that arrive at the same moment must see each other, without a lock.
     _where("uq_deliveries_first_of_key", "source", "delivery_key", condition="clashes_with IS NULL", unique=True),
-    _where("ix_deliveries_due", "due_at", "id", condition=_in(CLAIMABLE_STATES)),
+    # By source first: what may not be claimed now is passed over as a whole, however much of it waits.
+    _where("ix_deliveries_due_of_source", "source", "due_at", "id", condition=_in(CLAIMABLE_STATES)),
     _where("ix_deliveries_kept", "received_at", condition=f"purged_at IS NULL AND {_in(PURGEABLE_STATES)}"),
     Index(None, "return_id"),
 )
@@ -308,4 +309,14 @@ heartbeats = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("at", Instant, nullable=False),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("store", Text, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
 )

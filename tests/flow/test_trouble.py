@@ -312,11 +312,11 @@ class StumblingInbox:
     def __getattr__(self, name):
         return getattr(self._inbox, name)
 
-    def claim(self, *arguments):
+    def claim(self, *arguments, **more):
         if self.times:
             self.times -= 1
             raise ValueError("'unheard-of' is not a valid DeliveryState")
-        return self._inbox.claim(*arguments)
+        return self._inbox.claim(*arguments, **more)
 
 
 def spoil(world, order):

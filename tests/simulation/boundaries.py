@@ -88,6 +88,8 @@ ALIASES = {
     "Refunds.flag": "flag",
     "Refusals.count": "insert",
     "Refunds.release": "flag",
+    "Pauses.set": "flag",
+    "Pauses.end": "flag",
     "Checks.postpone": "finish look",
     "Checks.alarm": "finish look",
 }

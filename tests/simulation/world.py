@@ -314,8 +314,9 @@ class World:
             self.scheduler.sleep(None if due_at is None else (due_at - self.now()).total_seconds() + poll_seconds)
             return
         try:
-            if not work_once(runtime, process.name):
-                check_once(runtime, process.name)
+            if not work_once(runtime, process.name) and not check_once(runtime, process.name):
+                # Due, and its store is left alone.
+                self.scheduler.sleep(runtime.settings.service.poll_seconds)
         except StoreUnavailable as error:
             self.scheduler.say(f"{error.kind}: pauses")
             self.scheduler.sleep(2)
