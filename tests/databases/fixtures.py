@@ -47,9 +47,11 @@ class Databases:
         self._made += 1
         name = f"refundry_{os.getpid()}_{self._made}"
         template = _TEMPLATE if migrated else "template0"
+        # Before the turn: the first to ask for the server takes a turn itself.
+        server = self.server
         with file_turn(self.folder / "lock", patience_seconds=_PATIENCE_SECONDS):
-            _say(self.server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-        return f"{self.server.url}/{name}"
+            _say(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        return f"{server.url}/{name}"
 
     @cached_property
     def _reused(self) -> str:
