@@ -23,7 +23,7 @@ from sqlalchemy import exc as sql
 from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from service.errors import SettingsError, StoreUnavailable
-from service.store import postgresql
+from service.store import notices, postgresql
 from service.store.bell import Listener, listen_beside, ring_beside
 from service.store.statements import Row, Statement, Transaction, translated
 from service.store.writer import GroupWriter, Work
@@ -40,6 +40,9 @@ _OUR_FAULT = (sql.IntegrityError, sql.DataError, sql.ProgrammingError)
 
 #: How often a transaction that another one overtook is begun: each time it finds what was committed meanwhile.
 _MOST_RACES = 4
+
+#: Before a deadlock's loser comes again: the winner needs its lock first, or both end up where they were.
+_WAY_FOR_WINNER_SECONDS = 0.02
 
 #: More connections than one process has threads; they are opened one by one, as they are needed.
 _MOST_CONNECTIONS = 64
@@ -96,8 +99,10 @@ class Database:
             try:
                 with self.write() as tx:
                     return work(tx)
-            except (sql.IntegrityError, _Overtaken):
+            except sql.IntegrityError:
                 continue
+            except _Overtaken:
+                time.sleep(_WAY_FOR_WINNER_SECONDS)
         with self.write() as tx:
             return work(tx)
 
@@ -108,13 +113,15 @@ class Database:
         return self.write_again_on_race(lambda tx: work(tx, [item])[0])
 
     def listen(self) -> Listener:
-        """What an idle worker waits on; `announce` in any process of this machine wakes it."""
-        return listen_beside(self._file()) if is_sqlite(self.url) else Listener()
+        """What an idle worker waits on; `announce` wakes it, in any process of this machine or of this PostgreSQL."""
+        return listen_beside(self._file()) if is_sqlite(self.url) else notices.listen(self._here().connect_once)
 
     def announce(self) -> None:
         """Wake a worker: there may be work, and it is committed."""
         if is_sqlite(self.url):
             ring_beside(self._file())
+        else:
+            self._here().announcer.announce()
 
     def _file(self) -> Path:
         return Path(str(self.url.database))
@@ -123,6 +130,7 @@ class Database:
         here = self._processes.pop(os.getpid(), None)
         if here is not None:
             here.group_writer.close()
+            here.announcer.close()
             here.engine.dispose()
 
     def _here(self) -> _Process:
@@ -158,6 +166,8 @@ class _Process:
     ) -> None:
         self.engine = make_engine(url, patience_seconds=patience_seconds)
         self.group_writer = GroupWriter(write, patience_seconds=2 * patience_seconds)
+        self._once = make_engine(url, patience_seconds=patience_seconds, once=True)
+        self.announcer = notices.Announcer(self.connect_once)
         self._begins = _BEGINS[url.get_backend_name()]
         self._lock_path = lock_path(url) if is_sqlite(url) else None
         self._patience_seconds = patience_seconds
@@ -184,6 +194,10 @@ class _Process:
             raise
         finally:
             connection.close()
+
+    def connect_once(self) -> PoolProxiedConnection:
+        """A connection beside the pool, for a thread that keeps it."""
+        return self._once.raw_connection()
 
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext() if self._lock_path is None else self._sqlite_turn(self._lock_path)

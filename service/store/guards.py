@@ -143,6 +143,7 @@ class Guards:
             waiting = tx.scalars(_WAITING, instance=instance)
             for delivery_id in waiting:
                 wake_delivery(tx, delivery_id, now=now, actor=actor)
+        self._database.announce()
         return len(waiting)
 
 

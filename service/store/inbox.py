@@ -18,6 +18,7 @@ from sqlalchemy import exc as sql
 
 from service.core.lifecycle import DeliveryState
 from service.errors import NotFound
+from service.store.at_once import store_if_new
 from service.store.claims import change_delivery, check_delivery_move, hold, wake_delivery
 from service.store.engine import Database
 from service.store.ids import format_id
@@ -136,7 +137,12 @@ class Inbox:
 
     def receive(self, new: NewDelivery) -> Received:
         """Store a delivery, or recognise it; it is on disk when this returns, and only then may it be acknowledged."""
-        received = self._database.write_grouped(_receive_group, new)
+        new_id = None if self._database.has_one_writer else store_if_new(self._database, new)
+        received = (
+            self._database.write_grouped(_receive_group, new)
+            if new_id is None
+            else Received(delivery_id=new_id, duplicate=False, clash=False)
+        )
         self._database.announce()
         return received
 
@@ -167,10 +173,9 @@ class Inbox:
 
     def _claim_of(self, source: str, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
         """None: others were faster since the look, and have all that was due."""
-        with self._database.write() as tx:
-            row = tx.first(
-                _CLAIM, of=source, now=now, worker=worker, lease_until=now + timedelta(seconds=lease_seconds)
-            )
+        row = self._database.write_one(
+            _CLAIM, of=source, now=now, worker=worker, lease_until=now + timedelta(seconds=lease_seconds)
+        )
         if row is None:
             return None
         return Claim(delivery=row_as(Delivery, row), worker=worker, fence=row["fence"], lease_until=row["lease_until"])
@@ -227,6 +232,8 @@ class Inbox:
             )
             if row["wake_asked"]:
                 wake_delivery(tx, claim.delivery.id, now=now, actor=WORKER)
+        if row["wake_asked"]:
+            self._database.announce()
 
     def delivery(self, delivery_id: int) -> Delivery:
         with self._database.read() as tx:

@@ -312,6 +312,7 @@ class Refunds:
                 # Asked once: a memo that somebody made by hand has no marker to be recognised by.
                 keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
             wake_delivery(tx, row.delivery_id, now=now, actor=actor)
+        self._database.announce()
         return settled
 
     # --- reading ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState, RefundState
 from service.errors import LeaseLost, NotFound
-from service.store import IllegalMove, open_store
+from service.store import IllegalMove, format_id, open_store
 from tests.store.examples import LEASE_SECONDS, NOW, at, delivery, event
 
 
@@ -46,8 +46,8 @@ def test_the_same_key_with_another_body_is_kept_and_waits_for_a_person(store):
     kept = store.inbox.delivery(clash.delivery_id)
     assert (kept.state, kept.due_at, kept.clashes_with) == (DeliveryState.NEEDS_PERSON, None, first.delivery_id)
     assert kept.reason_code == "delivery-clash"
-    assert "del_1" in kept.reason
-    assert "del_2" in kept.reason
+    assert format_id("delivery", first.delivery_id) in kept.reason
+    assert format_id("delivery", clash.delivery_id) in kept.reason
     assert [entry.what for entry in store.journal.of(delivery_id=clash.delivery_id)] == ["delivery.clash"]
 
 
