@@ -225,7 +225,9 @@ def _send(work: Work, planned: _Planned) -> Ended | None:
     request = planned.plan.refunds[0].request
     send_by = planned.read_at + timedelta(seconds=settings.send_deadline_seconds)
     lease_seconds = settings.refund_read_timeout_seconds + settings.send_deadline_seconds + _AFTER_CALL_SECONDS
-    claim = work.store.inbox.extend(work.claim, work.now(), lease_seconds)
+    # A lease that is long enough as it was claimed, which is the usual one, saves a commit before the call.
+    is_long_enough = work.claim.lease_until >= work.now() + timedelta(seconds=lease_seconds)
+    claim = work.claim if is_long_enough else work.store.inbox.extend(work.claim, work.now(), lease_seconds)
     if work.now() > send_by:
         seconds = settings.send_deadline_seconds
         return Ended.later("store-slow", f"reading the order took more than {seconds} s, too old a plan to be sent")

@@ -1,5 +1,6 @@
 """Around the one POST: the lease that outlives it, the deadline before it, its answer, and the mail after it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -48,13 +49,17 @@ def at_the_call(world, do):
     return seen
 
 
-def test_the_lease_outlives_the_longest_call_by_a_minute(world, store):
+@pytest.mark.parametrize("lease_seconds", [30, 249, 250, 300])
+def test_the_lease_outlives_the_longest_call_by_a_minute(world, store, lease_seconds):
+    needed_seconds = store.refund_read_timeout_seconds + store.send_deadline_seconds + 60
+    service = replace(world.settings.service, lease_seconds=lease_seconds)
+    runtime = replace(world.runtime, settings=replace(world.settings, service=service))
     left = at_the_call(world, lambda: world.deliveries()[0].lease_until - world.clock.now)
     tee(world)
 
-    world.work()
+    world.work(runtime)
 
-    assert left == [timedelta(seconds=store.refund_read_timeout_seconds + store.send_deadline_seconds + 60)]
+    assert left == [timedelta(seconds=max(needed_seconds, lease_seconds))]
 
 
 @pytest.mark.parametrize(("late", "readings"), [(0, 1), (1, 2)])

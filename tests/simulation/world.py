@@ -51,6 +51,7 @@ WORKERS = ("worker-1", "worker-2")
 #: The product's three days would be three hundred tries of whatever waits for a person's answer.
 _GIVE_UP_SECONDS = 4 * 3600
 _RETRY_MAX_SECONDS = 1800
+_LEASE_SECONDS = 240
 
 #: Fewer tries than the product's before an outcome can be known: each is the same look for the same memo.
 _RETRY_FIRST_SECONDS = 30
@@ -485,6 +486,8 @@ def _settings(url: str) -> Settings:
             retry_first_seconds=_RETRY_FIRST_SECONDS,
             retry_factor=_RETRY_FACTOR,
             retry_max_seconds=_RETRY_MAX_SECONDS,
+            # Too short for a call, so that the extension before it is a boundary too.
+            lease_seconds=_LEASE_SECONDS,
         ),
         stores={"main": store},
         sources={"warehouse": source},
