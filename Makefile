@@ -48,6 +48,10 @@ model: $(READY) ## visit every state of the refund protocol, and show how it fai
 torture: $(READY) ## kill -9 of the real processes, 1,000 times, at random moments (KILLS=50 SEED=7)
 	$(BIN)/python -m tests.torture --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED),)
 
+.PHONY: latency
+latency: $(READY) ## from acknowledgement to memo against Magento's own time, one idle refund at a time (REFUNDS=20)
+	$(BIN)/python -m bench.latency --refunds $(or $(REFUNDS),20)
+
 predictions: $(READY) ## compare predicted memo totals with every accepted call of the recordings
 	$(BIN)/python -m tests.predictions $(REFUNDRY_RECORDINGS)
 

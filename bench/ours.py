@@ -15,6 +15,9 @@ from service.store import migrate
 SOURCE = "bench"
 PATH = f"/webhooks/{SOURCE}"
 
+#: The access token that the store is asked with.
+TOKEN = "token"  # noqa: S105 -- good on a loopback and nowhere else
+
 _STORE = """
 base_url = "{magento}"
 token_env = "BENCH_TOKEN"
@@ -71,7 +74,7 @@ def set_up(
         "REFUNDRY_CONFIG_DIR": str(config),
         "REFUNDRY__SERVICE__DATABASE_URL": url,
         "REFUNDRY__SERVICE__PORT": str(port),
-        "BENCH_TOKEN": "token",
+        "BENCH_TOKEN": TOKEN,
         "BENCH_SECRET": SECRET_TEXT,
     }
     return Refundry(folder=folder, port=port, database_url=url, environ=environ)
