@@ -1,13 +1,16 @@
 """The schema's versions: made once, before any process serves, and only ever forward.
 
 Two processes that create tables and switch to WAL at their start race each other; `refundry migrate` runs before them,
-and they refuse a database that is not at their version.
+and they refuse a database that is not at their version. A newer one they go on with as long as the version that made it
+says so: while several hosts are brought up to date in turn, the older programs still work.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -18,11 +21,17 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy import exc as sql
 
 from service.errors import StoreUnavailable
+from service.store import postgresql
 from service.store.clashes import SchemaMismatch
 from service.store.engine import file_turn, is_sqlite, lock_path, make_engine, read_url, shown
+from service.store.facts import OLDEST_PROGRAM, read_fact, write_fact
 
 #: A migration of a large table may take minutes; a second `migrate` waits for it rather than fail.
 _PATIENCE_SECONDS = 600.0
+
+#: How often tables that are in use are tried, and how long the others may go on in between: for some minutes.
+_MOST_TRIES = 100
+_TRY_AGAIN_SECONDS = 1.0
 
 
 def migrate(database_url: str) -> None:
@@ -32,8 +41,8 @@ def migrate(database_url: str) -> None:
         if is_sqlite(url):
             _create_for_us_alone(Path(str(url.database)))
         with _turn(url):
-            _refuse_newer(url, _read_version(url))
-            _upgrade(url)
+            if not _is_newer_and_fits(url, _read_version(url)):
+                _upgrade(url)
     except (sql.DBAPIError, OSError) as error:
         raise _unreachable(url, error) from error
 
@@ -46,40 +55,63 @@ def _create_for_us_alone(file: Path) -> None:
 
 
 def is_current(database_url: str) -> bool:
-    """Whether the database is at exactly this program's version. False, too, where there is none yet."""
+    """Whether this program may run on the database as it is. False, too, where there is none yet."""
     url = read_url(database_url)
-    return _read_version(url) == _newest()
+    version = _read_version(url)
+    return version == _newest() or _is_newer_and_fits(url, version)
 
 
 def check_current(url: URL) -> None:
-    """SchemaMismatch, with the remedy, unless the database is at exactly this program's version."""
+    """SchemaMismatch, with the remedy, unless this program may run on the database as it is."""
     version, newest = _read_version(url), _newest()
-    if version == newest:
+    if version == newest or _is_newer_and_fits(url, version):
         return
-    _refuse_newer(url, version)
     raise SchemaMismatch(
         f"{shown(url)} has schema {version or 'none'}, this program needs {newest}: run refundry migrate"
     )
 
 
-def _refuse_newer(url: URL, version: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if version is not None and version not in known:
-        raise SchemaMismatch(
-            f"{shown(url)} has schema {version}, which is newer than this program's"
-            f" {_newest()}: run the newer program, or restore a backup made by this one"
-        )
+def _is_newer_and_fits(url: URL, version: str | None) -> bool:
+    """SchemaMismatch when a newer program has made the database into something that this one does not understand."""
+    newest = _newest()
+    if version is None or version in {script.revision for script in _scripts().walk_revisions()}:
+        return False
+    oldest = _ask(url, lambda connection: read_fact(connection, OLDEST_PROGRAM))
+    # Versions are numbers of four digits, so that their text sorts as they follow each other.
+    if oldest is not None and oldest <= newest:
+        return True
+    raise SchemaMismatch(
+        f"{shown(url)} has schema {version}, which is newer than this program's {newest} and needs one of"
+        f" {oldest or version} at least: run the newer program, or restore a backup made by this one"
+    )
 
 
-def _upgrade(url: URL) -> None:
+def _upgrade(url: URL, version: str = "head") -> None:
+    """All versions up to `version`, in one transaction; begun anew where it would have kept others waiting."""
+    for _ in range(_MOST_TRIES - 1):
+        try:
+            return _upgrade_at_once(url, version)
+        except sql.OperationalError as error:
+            if not postgresql.was_locked_out(error.orig):
+                raise
+            time.sleep(_TRY_AGAIN_SECONDS)
+    return _upgrade_at_once(url, version)
+
+
+def _upgrade_at_once(url: URL, version: str) -> None:
     engine = make_engine(url, once=True)
     try:
         if is_sqlite(url):
             _switch_to_wal(engine)
         with engine.begin() as connection:
+            if not is_sqlite(url):
+                postgresql.be_quick_to_lock(connection)
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, version)
+            made = _scripts().get_revision(version)
+            if (oldest := getattr(made.module, "oldest_program", None)) is not None:
+                write_fact(connection, OLDEST_PROGRAM, oldest)
     finally:
         engine.dispose()
 
@@ -93,30 +125,35 @@ def _switch_to_wal(engine: Engine) -> None:
         connection.close()
 
 
-def _turn(url: URL) -> AbstractContextManager[None]:
-    # PostgreSQL's DDL is transactional and locks what it changes.
-    return file_turn(lock_path(url), patience_seconds=_PATIENCE_SECONDS) if is_sqlite(url) else nullcontext()
+@contextmanager
+def _turn(url: URL) -> Iterator[None]:
+    if is_sqlite(url):
+        with file_turn(lock_path(url), patience_seconds=_PATIENCE_SECONDS):
+            yield
+        return
+    with postgresql.migration_turn(make_engine(url, once=True), patience_seconds=_PATIENCE_SECONDS):
+        yield
 
 
 def _read_version(url: URL) -> str | None:
     if is_sqlite(url) and not Path(str(url.database)).exists():
         return None  # connecting would create an empty file
+    return _ask(url, lambda connection: MigrationContext.configure(connection).get_current_revision())
+
+
+def _ask(url: URL, question: Callable[[Connection], str | None]) -> str | None:
     engine = make_engine(url, once=True).execution_options(kind="reads")
     try:
         with engine.connect() as connection:
-            return _version_of(connection)
+            return question(connection)
     except (sql.DBAPIError, OSError) as error:
         raise _unreachable(url, error) from error
     finally:
         engine.dispose()
 
 
-def _version_of(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _newest() -> str | None:
-    return _scripts().get_current_head()
+def _newest() -> str:
+    return str(_scripts().get_current_head())
 
 
 def _scripts() -> ScriptDirectory:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 import select
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy import exc as sql
 
 DRIVER = "postgresql+psycopg"
@@ -77,3 +78,37 @@ def _has_something_to_read(descriptor: int) -> bool:
 def was_overtaken(error: BaseException | None) -> bool:
     """Whether the server undid this transaction in favour of another: a deadlock, or a serialization failure."""
     return str(getattr(error, "sqlstate", None) or "").startswith("40")
+
+
+# --- migrations -------------------------------------------------------------------------------------------------------
+
+#: Any number that nobody else takes; advisory locks are each database's own.
+_MIGRATION_LOCK = 7_203_141_926
+
+#: A statement that changes a table waits for every reader of it, and everybody else waits behind that statement. Well
+#: below the patience of those that serve.
+_DDL_LOCK_SECONDS = 1
+
+
+@contextmanager
+def migration_turn(engine: Engine, *, patience_seconds: float) -> Iterator[None]:
+    """Exclusive among those that migrate this database; the server gives it back if the holder dies."""
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = '{patience_seconds:.0f}s'")
+        cursor.execute(f"SET statement_timeout = '{patience_seconds:.0f}s'")
+        cursor.execute(f"SELECT pg_advisory_lock({_MIGRATION_LOCK})")
+        yield
+    finally:
+        connection.close()
+
+
+def be_quick_to_lock(connection: Connection) -> None:
+    """In a transaction that changes tables: it gives up soon where it has to wait, and takes its time otherwise."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_DDL_LOCK_SECONDS}s'")
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
+def was_locked_out(error: BaseException | None) -> bool:
+    return getattr(error, "sqlstate", None) == "55P03"

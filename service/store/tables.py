@@ -320,3 +320,11 @@ pauses = Table(
     Column("worker", Text, nullable=False),
     Column("set_at", Instant, nullable=False),
 )
+
+# What is true of the database as a whole (facts.py).
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,16 +1,21 @@
 import sqlite3
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from service.errors import SettingsError, StoreUnavailable
 from service.store import SchemaMismatch, is_current, migrate, open_store
-from service.store.engine import make_engine, read_url
+from service.store.engine import PATIENCE_SECONDS, make_engine, read_url
+from service.store.migrate import _scripts, _upgrade
 from service.store.tables import metadata
-from tests.databases import on_sqlite
+from tests.databases import on_postgresql, on_sqlite
 from tests.store.beside import scalar_of
 from tests.store.examples import NOW
 
@@ -98,6 +103,7 @@ def test_a_database_that_was_not_migrated_is_not_opened(database_url, tmp_path):
 def test_a_newer_database_is_neither_opened_nor_migrated(database_url):
     migrate(database_url)
     _run(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    _run(database_url, "DELETE FROM facts")
 
     with pytest.raises(SchemaMismatch, match="9999, which is newer"):
         open_store(database_url)
@@ -143,6 +149,73 @@ def test_the_database_is_readable_by_its_owner_alone(tmp_path):
     migrate(f"sqlite:///{tmp_path}/refundry.db")
 
     assert stat.S_IMODE((tmp_path / "refundry.db").stat().st_mode) == 0o600
+
+
+def test_an_older_program_goes_on_with_a_newer_database_that_says_it_may(database_url):
+    migrate(database_url)
+    _run(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    _run(database_url, "UPDATE facts SET value = '0005' WHERE name = 'oldest-program'")
+
+    migrate(database_url)
+
+    assert is_current(database_url)
+    with closing(open_store(database_url)) as store:
+        store.health(NOW)
+
+
+def test_an_older_program_says_which_one_a_newer_database_needs(database_url):
+    migrate(database_url)
+    _run(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    _run(database_url, "UPDATE facts SET value = '9998' WHERE name = 'oldest-program'")
+
+    with pytest.raises(SchemaMismatch, match="needs one of 9998 at least"):
+        open_store(database_url)
+
+
+def test_the_newest_version_says_which_programs_may_run_on_it():
+    scripts = list(_scripts().walk_revisions())
+
+    for script in scripts:
+        if script.revision >= "0005":
+            assert "0005" <= script.module.oldest_program <= script.revision
+
+
+@on_postgresql
+def test_a_busy_database_is_migrated_while_others_go_on(database, databases):
+    url = databases.new(migrated=False)
+    _upgrade(read_url(url), "0001")
+    waits = []
+    with psycopg.connect(url) as reader, ThreadPoolExecutor(3) as threads:
+        reader.execute("SELECT count(*) FROM deliveries")  # and holds what that locked
+        migrating = [threads.submit(migrate, url) for _ in range(2)]
+        while not _is_waited_for(url):
+            time.sleep(0.02)
+        for number in range(20):
+            began = time.monotonic()
+            _run(url, _AN_OLD_PROGRAM_S_DELIVERY.format(number))
+            waits.append(time.monotonic() - began)
+        assert not any(each.done() for each in migrating)
+        reader.rollback()
+        for each in migrating:
+            each.result(30)
+
+    assert is_current(url)
+    assert max(waits) < PATIENCE_SECONDS
+    with closing(open_store(url)) as store:
+        assert len(store.inbox.list()) == 20
+
+
+_AN_OLD_PROGRAM_S_DELIVERY = """
+INSERT INTO deliveries (source, delivery_key, body_sha256, body, headers, received_at, state, worker, fence, attempts,
+    wake_asked, reason_code, reason, redeliveries)
+VALUES ('warehouse', 'd{0}', '', '', '{{}}', 0, 'done', '', 0, 0, false, '', '', 0)
+"""
+
+
+def _is_waited_for(url):
+    with psycopg.connect(url) as other:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+        return other.execute(waiting).fetchone()[0]
 
 
 def _run(database_url, statement):
