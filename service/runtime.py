@@ -51,9 +51,11 @@ def wall_clock() -> datetime:
 
 def build_runtime(settings: Settings, *, clock: Clock = wall_clock) -> Runtime:
     """Open the database and make one client per store. Opens no connection to Magento."""
+    store = open_store(settings.service.database_url)
+    store.guards.notice_restore(now=clock(), instances={store.instance for store in settings.stores.values()})
     return Runtime(
         settings=settings,
-        store=open_store(settings.service.database_url),
+        store=store,
         magento={name: MagentoClient(store) for name, store in settings.stores.items()},
         notifier=Notifier(),
         clock=clock,

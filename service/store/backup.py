@@ -15,18 +15,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, select
+from sqlalchemy import URL
 
 from service.errors import BadRequest, Conflict, StoreUnavailable
 from service.store.engine import is_sqlite, lock_path, read_url, shown
-from service.store.guards import last_certainty, set_guard
-from service.store.journal import note
+from service.store.guards import hold_back_all
 from service.store.migrate import check_current, migrate
-from service.store.statements import Statement, Transaction
 from service.store.store import open_store
-from service.store.tables import returns
-
-_INSTANCES = Statement(select(returns.c.instance).distinct())
 
 
 def backup(database_url: str, copy: Path) -> None:
@@ -73,7 +68,7 @@ def _bring_up_to_date(database_url: str, copy: Path, *, actor: str, now: datetim
     store = open_store(database_url)
     try:
         with store.database.write() as tx:
-            _hold_back(tx, copy, actor=actor, now=now, instances=instances)
+            hold_back_all(tx, f"restored from {copy}", actor=actor, now=now, instances=instances)
     finally:
         store.close()
 
@@ -90,21 +85,12 @@ def _companions(database: Path) -> tuple[Path, Path]:
     return database.with_name(f"{database.name}-wal"), database.with_name(f"{database.name}-shm")
 
 
-def _hold_back(tx: Transaction, copy: Path, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
-    known_until = last_certainty(tx)
-    text = f"restored from {copy}; what was refunded since that copy is known to Magento alone"
-    note(tx, now=now, actor=actor, what="database.restored", text=text)
-    known = tx.scalars(_INSTANCES)
-    for instance in sorted({*instances, *known}):
-        set_guard(tx, instance, text, now=now, actor=actor, known_until=known_until)
-
-
 def _sqlite_url(database_url: str) -> URL:
     url = read_url(database_url)
     if not is_sqlite(url):
         raise BadRequest(
             f"{shown(url)} is not an SQLite file: use the database's own tools,"
-            " pg_dump and pg_restore, and run refundry reconcile after a restore"
+            " pg_dump and pg_restore, and run refundry restore --mark before the service is started again"
         )
     return url
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Text, delete, func, literal_column, select
 
 from service.core.lifecycle import DeliveryState
 from service.errors import Conflict
 from service.store.claims import wake_delivery
 from service.store.engine import Database
+from service.store.facts import MADE_AS
 from service.store.journal import WORKER, note
 from service.store.rows import FoundMarker, Guard, row_as
 from service.store.statements import Statement, Transaction, given, insert_into, update_where
-from service.store.tables import deliveries, found_markers, guards, journal, returns
+from service.store.tables import deliveries, facts, found_markers, guards, journal, returns
 
 #: The reason code of deliveries that wait for the guard to be lifted.
 DATABASE_BEHIND = "database-behind"
@@ -81,6 +82,25 @@ _WAITING = Statement(
 )
 
 
+_INSTANCES = Statement(select(returns.c.instance).distinct())
+
+#: What a dump does not carry over: the server, and the numbers that it gave the database and a table of ours.
+_ORIGIN = Statement(
+    select(
+        literal_column("(SELECT system_identifier FROM pg_control_system())", Text)
+        + literal_column("'/'", Text)
+        + literal_column("(SELECT oid FROM pg_database WHERE datname = current_database())", Text)
+        + literal_column("'/'", Text)
+        + literal_column("'deliveries'::regclass::oid", Text)
+    )
+)
+_IS_ORIGIN = facts.c.name == literal_column(f"'{MADE_AS}'")
+_KNOWN_ORIGIN = Statement(select(facts.c.value).where(_IS_ORIGIN))
+_LOCK_ORIGIN = Statement(select(facts.c.value).where(_IS_ORIGIN).with_for_update())
+_KEEP_ORIGIN = update_where(facts, _IS_ORIGIN, sets=("value",))
+_FIRST_ORIGIN = insert_into(facts, "name", "value")
+
+
 class Guards:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,6 +115,25 @@ class Guards:
             return True
 
         return self._database.write_again_on_race(work)
+
+    def hold_back_all(self, reason: str, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
+        """Whoever says so has brought the database back from a copy, by whatever means."""
+        with self._database.write() as tx:
+            hold_back_all(tx, reason, actor=actor, now=now, instances=instances)
+            if not self._database.has_one_writer:
+                _settle_in(tx)
+
+    def notice_restore(self, *, now: datetime, instances: Iterable[str]) -> bool:
+        """Whether PostgreSQL's tables were made anew from a dump since a process last looked; refunds wait then.
+
+        A file tells nothing of this, and neither does a server whose own files were put back.
+        """
+        if self._database.has_one_writer:
+            return False
+        with self._database.read() as tx:
+            if tx.scalar(_ORIGIN) == tx.scalar(_KNOWN_ORIGIN):
+                return False
+        return self._database.write_again_on_race(lambda tx: _notice_restore(tx, now=now, instances=instances))
 
     def of(self, instance: str) -> Guard | None:
         with self._database.read() as tx:
@@ -168,6 +207,32 @@ def set_guard(
     )
     text = f"online refunds of {instance} wait: {reason}"
     note(tx, now=now, actor=actor, what="guard.set", text=text, data={"instance": instance})
+
+
+def hold_back_all(tx: Transaction, reason: str, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
+    """Online refunds of `instances`, and of every installation that the database knows, wait from now on."""
+    known_until = last_certainty(tx)
+    text = f"{reason}; what was refunded since that copy is known to Magento alone"
+    note(tx, now=now, actor=actor, what="database.restored", text=text)
+    for instance in sorted({*instances, *tx.scalars(_INSTANCES)}):
+        set_guard(tx, instance, text, now=now, actor=actor, known_until=known_until)
+
+
+def _notice_restore(tx: Transaction, *, now: datetime, instances: Iterable[str]) -> bool:
+    known = tx.scalar(_LOCK_ORIGIN)
+    is_restored = known is not None and known != tx.scalar(_ORIGIN)
+    if is_restored:
+        reason = "the tables were made anew, as a dump is restored"
+        hold_back_all(tx, reason, actor=WORKER, now=now, instances=instances)
+    _settle_in(tx)
+    return is_restored
+
+
+def _settle_in(tx: Transaction) -> None:
+    """These tables are the ones from now on."""
+    origin = tx.scalar(_ORIGIN)
+    if tx.change(_KEEP_ORIGIN, value=origin) == 0:
+        tx.change(_FIRST_ORIGIN, name=MADE_AS, value=origin)
 
 
 def last_certainty(tx: Transaction) -> datetime | None:

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from service.flow.drift import check_once
 from service.runtime import build_runtime
 
@@ -69,6 +71,21 @@ def test_postgresql_is_left_to_its_own_tools(desk):
         result = desk.run(*command)
         assert result.exit_code == 1
         assert "pg_dump" in result.stderr
+
+
+def test_a_database_that_came_back_by_other_tools_is_marked(desk):
+    marked = desk.run("restore", "--mark", "--actor", "ann")
+
+    assert marked.exit_code == 0, marked.output
+    assert desk.json("reconcile", "--actor", "ann")["stores"][0]["held_back"]
+
+
+@pytest.mark.parametrize("words", [(), ("copy.db", "--mark")])
+def test_a_restore_is_of_a_file_or_marks_one_of_them(desk, words):
+    result = desk.run("restore", *words, "--actor", "ann")
+
+    assert result.exit_code == 1
+    assert "--mark" in result.stderr
 
 
 def test_what_was_forgotten_is_listed_and_online_refunds_wait_for_the_acceptance(desk, tmp_path):

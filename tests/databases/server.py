@@ -85,6 +85,9 @@ class Server:
         while Path(f"/proc/{pid}").exists():
             time.sleep(0.01)
 
+    def run_client(self, program: str, *words: str) -> None:
+        subprocess.run([self._programs / program, *words], check=True, stdout=subprocess.DEVNULL)
+
     @property
     def _home(self) -> Path:
         return self.folder / "server"

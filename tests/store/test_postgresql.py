@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -251,3 +252,41 @@ def test_a_frozen_transaction_gives_its_rows_back_within_the_limit(store, databa
         _beat_twice(other, at(1), between=frozen)
 
     assert store.last_beat() == at(9)
+
+
+# --- a database that came back ----------------------------------------------------------------------------------------
+
+
+def test_online_refunds_wait_when_a_dump_was_restored(store, given, databases, database_url, tmp_path):
+    given.case(given.claim(), instance="shop")
+    assert not store.guards.notice_restore(now=NOW, instances=["shop"])
+    restored_url = databases.new(migrated=False)
+    databases.server.run_client("pg_dump", "--format=custom", f"--file={tmp_path / 'dump'}", database_url)
+    databases.server.run_client("pg_restore", f"--dbname={restored_url}", str(tmp_path / "dump"))
+
+    with closing(open_store(restored_url)) as restored:
+        assert restored.guards.notice_restore(now=at(1), instances=["another shop"])
+        assert not restored.guards.notice_restore(now=at(2), instances=["another shop"])
+
+        guards = {guard.instance: guard for guard in restored.guards.all()}
+        assert guards.keys() == {"another shop", "shop"}
+        assert "as a dump is restored" in guards["shop"].reason
+        assert (guards["shop"].set_at, guards["shop"].known_until) == (at(1), NOW - timedelta(days=1))
+    assert not store.guards.notice_restore(now=at(3), instances=["shop"])
+    assert store.guards.all() == ()
+
+
+def test_no_more_than_an_ordinary_user_s_rights_are_needed(databases):
+    url = databases.new(migrated=False)
+    with beside(url) as owner:
+        role = url.rpartition("/")[2]
+        owner.execute(f"CREATE ROLE {role} LOGIN")
+        owner.execute(f"ALTER DATABASE {role} OWNER TO {role}")
+    plain = url.replace("//refundry@", f"//{role}@")
+
+    migrate(plain)
+
+    with closing(open_store(plain)) as store:
+        assert not store.guards.notice_restore(now=NOW, instances=["shop"])
+        store.inbox.receive(delivery())
+        assert store.inbox.claim("w1", NOW, LEASE_SECONDS) is not None
