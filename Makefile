@@ -41,7 +41,7 @@ unit: $(READY)
 conformance: $(READY) ## replay the recordings of a real Magento against the sandbox (REFUNDRY_RECORDINGS=DIR)
 	$(BIN)/python -m tests.conformance $(REFUNDRY_RECORDINGS)
 
-.PHONY: model torture
+.PHONY: model torture two-hosts
 model: $(READY) ## visit every state of the refund protocol, and show how it fails without each of its guards
 	$(BIN)/python -m tests.model
 
@@ -51,6 +51,9 @@ torture: $(READY) ## kill -9 of the real processes, 1,000 times, at random momen
 .PHONY: latency
 latency: $(READY) ## from acknowledgement to memo against Magento's own time, one idle refund at a time (REFUNDS=20)
 	$(BIN)/python -m bench.latency --refunds $(or $(REFUNDS),20)
+
+two-hosts: $(READY) ## freeze and kill one of two hosts on one PostgreSQL in the middle of refunds (ROUNDS=10 SEED=7)
+	$(BIN)/python -m tests.torture.hosts --rounds $(or $(ROUNDS),10) $(if $(SEED),--seed $(SEED),)
 
 predictions: $(READY) ## compare predicted memo totals with every accepted call of the recordings
 	$(BIN)/python -m tests.predictions $(REFUNDRY_RECORDINGS)

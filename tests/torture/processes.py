@@ -47,7 +47,7 @@ def _fork_server() -> ForkServerContext:
 
 @dataclass(kw_only=True, slots=True)
 class Fleet:
-    """Processes by name; a name is "web", or anything else for a worker."""
+    """Processes by name; a name begins with "web", or is a worker's."""
 
     setup: Setup
     context: ForkServerContext = field(default_factory=_fork_server)
@@ -58,7 +58,7 @@ class Fleet:
         self._start("sandbox", _run_sandbox, (self.setup, port, tuple(orders), magento_version))
 
     def start(self, name: str) -> None:
-        self._start(name, _run_command, (self.setup, "web" if name == "web" else "work", name))
+        self._start(name, _run_command, (self.setup, "web" if name.startswith("web") else "work", name))
 
     def kill(self, name: str) -> None:
         """SIGKILL to a process and all that it forked, so that nobody is left to tidy up; it is gone on return."""
@@ -66,6 +66,18 @@ class Fleet:
         _kill_group(process)
         process.join()
         self.kills += 1
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP to a process and all that it forked, as a host that is paused or swaps itself to death."""
+        os.killpg(self._pid(name), signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        os.killpg(self._pid(name), signal.SIGCONT)
+
+    def _pid(self, name: str) -> int:
+        pid = self.running[name].pid
+        assert pid is not None
+        return pid
 
     def kill_child(self, name: str) -> bool:
         """SIGKILL to one process that `name` forked (gunicorn's worker), which it will replace by itself."""

@@ -25,8 +25,8 @@ from tests.torture.sender import Senders
 from tests.torture.shop import Shop
 from tests.torture.verdict import Verdict, check_database, check_pragmas, count_landed, count_under_way, judge
 
-_HOST = "127.0.0.1"
-_SOURCE = "warehouse"
+HOST = "127.0.0.1"
+SOURCE = "warehouse"
 
 _WEB = "web"
 _WORKERS = ("worker-1", "worker-2")
@@ -42,7 +42,7 @@ _VICTIMS = {
 }
 
 #: As short as the settings let them be, so that a run ends; in the fast clock.
-_SETTINGS = {
+SETTINGS = {
     "SERVICE__LEASE_SECONDS": "100",
     "SERVICE__RETRY_MAX_SECONDS": "60",
     "STORES__SANDBOX__REFUND_READ_TIMEOUT_SECONDS": "120",
@@ -121,12 +121,12 @@ class _Stage:
 def _stage(options: Options, folder: Path) -> Iterator[_Stage]:
     clock = FastClock(started_at=time.time(), speed=options.speed)
     load = choose_load(Random(f"load {options.seed}"), returns=options.kills, now=clock())
-    shop_port, port = _free_ports(2)
-    shop = Shop(f"http://{_HOST}:{shop_port}")
+    shop_port, port = free_ports(2)
+    shop = Shop(f"http://{HOST}:{shop_port}")
     setup = Setup(
         folder=folder,
         config_dir=write_config(folder, shop_url=shop.url, integration=Integration(), port=port),
-        environ={f"REFUNDRY__{key}": value for key, value in _SETTINGS.items()},
+        environ={f"REFUNDRY__{key}": value for key, value in SETTINGS.items()},
         clock=clock,
     )
     settings = setup.invocation.read_settings()
@@ -139,8 +139,8 @@ def _stage(options: Options, folder: Path) -> Iterator[_Stage]:
         shop.make_slow()
         for name in (_WEB, *_WORKERS):
             fleet.start(name)
-        source = settings.sources[_SOURCE]
-        senders = Senders(url=f"http://{_HOST}:{port}", source=source, clock=clock, messages=load.messages)
+        source = settings.sources[SOURCE]
+        senders = Senders(url=f"http://{HOST}:{port}", source=source, clock=clock, messages=load.messages)
         cleaning_up.callback(senders.stop)
         senders.start()
         yield _Stage(
@@ -156,11 +156,11 @@ def _stage(options: Options, folder: Path) -> Iterator[_Stage]:
         )
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as probing:
         probes = [probing.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
-            probe.bind((_HOST, 0))
+            probe.bind((HOST, 0))
         return [probe.getsockname()[1] for probe in probes]
 
 

@@ -27,6 +27,16 @@ def test_fifty_kills_double_nothing_lose_nothing_and_leave_nothing_stuck():
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.timeout(240)
+def test_a_frozen_and_a_killed_host_double_nothing_and_lose_nothing():
+    command = [sys.executable, "-m", "tests.torture.hosts", "--rounds", "2", "--seed", "7"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1× frozen, 1× killed" in ended.stdout
+
+
 # --- the load ---------------------------------------------------------------------------------------------------------
 
 
