@@ -254,3 +254,18 @@ def test_an_unknown_state_names_the_known_ones(desk):
 
     assert result.exit_code == 1
     assert "planned, checking, sending, unknown, done, refused" in result.stderr
+
+
+def test_why_a_delivery_waits_is_that_its_store_is_left_alone(desk):
+    desk.fault("* * 503-before retry-after=240")
+    first, second = desk.deliver(), desk.deliver(return_id="RMA-2", event_id="evt_2")
+    desk.work()
+
+    reasons = {each["id"]: each["reason"] for each in desk.json("list", "deliveries")["deliveries"]}
+    doctor = desk.run("doctor").stdout
+
+    assert "is left alone until" in reasons[first]
+    assert reasons[second].startswith("store sandbox is left alone until")
+    assert "and asked for 240 s" in reasons[second]
+    assert "note: store sandbox is left alone until" in desk.run("show", second).stdout
+    assert "warn  store sandbox: left alone until" in doctor

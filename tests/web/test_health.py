@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 from tests.store.examples import delivery
@@ -57,3 +58,17 @@ def test_a_database_that_is_gone_is_named_without_its_place(client, database_url
 
     assert (answer.status_code, checks(answer)) == (503, {"database": False})
     assert str(file.parent) not in answer.text
+
+
+def test_what_waits_for_a_shop_that_is_left_alone_is_not_stuck(client, store, clock):
+    store.inbox.receive(delivery(received_at=clock.now))
+    clock.pass_by(seconds=601)
+    store.beat("w1", clock.now)
+    store.pauses.set("main", clock.now + timedelta(seconds=60), "it answered 503", worker="w1", now=clock.now)
+
+    during = client.get("/readyz")
+    clock.pass_by(seconds=60)
+    store.beat("w1", clock.now)
+
+    assert (during.status_code, client.get("/readyz").status_code) == (200, 503)
+    assert during.json["checks"][-1]["detail"] == "nothing is due but for shops left alone"
