@@ -42,11 +42,13 @@ def _first_of_each_source(*conditions: ColumnElement[bool]) -> Statement:
     From source to source by the index, one seek each: a backlog of millions is not looked at.
     """
     later = deliveries.alias()
-    sources = select(func.min(deliveries.c.source).label("source")).where(_IS_CLAIMABLE).cte(recursive=True)
-    next_source = select(func.min(later.c.source)).where(
-        among(later.c.state, CLAIMABLE_STATES), later.c.source > sources.c.source
-    )
-    sources = sources.union_all(select(next_source.scalar_subquery()).where(sources.c.source.is_not(None)))
+    # Ordered as the index is, and not by min(): a planner could look for the least source in another index, among all
+    # that is done.
+    by_index = (later.c.source, later.c.due_at, later.c.id)
+    next_source = select(later.c.source).where(among(later.c.state, CLAIMABLE_STATES)).order_by(*by_index).limit(1)
+    sources = select(next_source.scalar_subquery().label("source")).cte(recursive=True)
+    another = next_source.where(later.c.source > sources.c.source).scalar_subquery()
+    sources = sources.union_all(select(another).where(sources.c.source.is_not(None)))
     first = (
         select(deliveries.c.due_at)
         .where(deliveries.c.source == sources.c.source, _IS_CLAIMABLE, *conditions)

@@ -1,7 +1,13 @@
 """Stores that are left alone, as the workers tell each other, and claims that pass their deliveries over."""
 
-import pytest
+import sqlite3
+from contextlib import closing
 
+import pytest
+from sqlalchemy import create_engine
+
+from service.store import migrate
+from service.store.inbox import _CLAIM, _NEXT_BY_SOURCE
 from tests.store.examples import LEASE_SECONDS, NOW, at, delivery
 
 
@@ -89,3 +95,16 @@ def test_the_oldest_due_is_told_without_what_is_passed_over(store):
     assert store.inbox.oldest_due(at(5), passing_over={"a"}) == at(2)
     assert store.inbox.oldest_due(at(5), passing_over={"a", "b"}) is None
     assert store.inbox.oldest_due(NOW) is None
+
+
+@pytest.mark.parametrize("statement", [_NEXT_BY_SOURCE, _CLAIM], ids=["the next of each source", "a claim"])
+def test_a_backlog_is_passed_over_by_the_index_and_never_looked_at_or_sorted(tmp_path, statement):
+    migrate(f"sqlite:///{tmp_path}/refundry.db")
+    compiled = statement.compiled(create_engine("sqlite://").dialect)
+    with closing(sqlite3.connect(f"{tmp_path}/refundry.db")) as database:
+        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {compiled.sql}", [0] * len(compiled.order))]
+
+    on_deliveries = [step for step in plan if "deliveries" in step and "INTEGER PRIMARY KEY" not in step]
+    assert on_deliveries
+    assert all("INDEX ix_deliveries_due_of_source" in step for step in on_deliveries)
+    assert not [step for step in plan if "TEMP B-TREE" in step]
