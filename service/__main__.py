@@ -53,6 +53,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         act.settle_command,
         act.retry_command,
         replay.replay_command,
+        act.dismiss_command,
         act.acknowledge_command,
         reconcile.reconcile_command,
         act.stop_command,

@@ -129,6 +129,28 @@ def answer_command(
     _done(f"memo {memo_id} is {said}; {_WORKER_GOES_ON}", content, as_json=as_json)
 
 
+@click.command(name="dismiss")
+@click.argument("public_id", metavar="ID")
+@click.option("--reason", required=True, help="Why nothing is to be done; goes to the journal.")
+@actor_option
+@json_option
+@click.pass_obj
+def dismiss_command(invocation: Invocation, *, public_id: str, reason: str, actor: str | None, as_json: bool) -> None:
+    """Say that nothing is to be done about a question.
+
+    ID is a return (ret_…) or a delivery (del_…) that waits for a person or could not be read. No money moves, and a
+    newer event of the same return asks anew.
+    """
+    with invocation.open_runtime() as runtime:
+        name = actor_of(invocation, actor)
+        if kind_of(public_id) == "delivery":
+            count = answers.dismiss(runtime, name, reason, delivery_id=parse_id("delivery", public_id))
+        else:
+            count = answers.dismiss(runtime, name, reason, return_id=_return_of(runtime, public_id))
+    deliveries = "1 delivery" if count == 1 else f"{count} deliveries"
+    _done(f"{deliveries} of {public_id} dismissed", {"dismissed": public_id, "deliveries": count}, as_json=as_json)
+
+
 @click.command(name="acknowledge")
 @click.argument("refund_id", metavar="REFUND")
 @click.option("--reason", required=True, help="What you found; goes to the journal.")

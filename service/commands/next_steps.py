@@ -37,6 +37,8 @@ def for_delivery(delivery: DeliverySummary) -> tuple[Step, ...]:
     if (step := _DELIVERY_STEPS[delivery.state]) is not None:
         word, effect = step
         steps.append(Step(command=f"refundry {word} {format_id('delivery', delivery.id)}", effect=effect))
+    if delivery.state in (DeliveryState.NEEDS_PERSON, DeliveryState.UNREADABLE):
+        steps.append(_dismiss(format_id("delivery", delivery.id)))
     return tuple(steps)
 
 
@@ -47,6 +49,8 @@ def for_return(case: ReturnCase, refunds: Iterable[RefundRow], delivery: Deliver
     steps = [*unknown, *_answers(case, name)]
     if delivery.state in (DeliveryState.WAITING, DeliveryState.NEEDS_PERSON):
         steps.append(Step(command=f"refundry retry {name}", effect="read the order and plan again"))
+    if delivery.state is DeliveryState.NEEDS_PERSON and not unknown:
+        steps.append(_dismiss(name))
     return tuple(steps)
 
 
@@ -89,6 +93,10 @@ def _answers(case: ReturnCase, name: str) -> Iterator[Step]:
             answer = f"refundry answer {name} --memo {question['subject']}"
             yield Step(command=f"{answer} --this-return", effect="it gave back this return")
             yield Step(command=f"{answer} --something-else", effect="it has nothing to do with it")
+
+
+def _dismiss(name: str) -> Step:
+    return Step(command=f'refundry dismiss {name} --reason "…"', effect="nothing is to be done")
 
 
 def _show_return(return_id: int) -> Step:

@@ -62,10 +62,10 @@ PURGEABLE_STATES = (DeliveryState.DONE, DeliveryState.IGNORED, DeliveryState.UNR
 DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
     DeliveryState.RECEIVED: tuple(state for state in DeliveryState if state is not DeliveryState.RECEIVED),
     DeliveryState.WAITING: tuple(state for state in DeliveryState if state is not DeliveryState.RECEIVED),
-    # A person's answer, a retry or a replay makes it due again.
-    DeliveryState.NEEDS_PERSON: (DeliveryState.RECEIVED,),
+    # A person's answer, a retry or a replay makes it due again; or they say that nothing is to be done.
+    DeliveryState.NEEDS_PERSON: (DeliveryState.RECEIVED, DeliveryState.IGNORED),
     DeliveryState.SHADOWED: (DeliveryState.RECEIVED,),
     DeliveryState.DONE: (DeliveryState.RECEIVED,),
     DeliveryState.IGNORED: (DeliveryState.RECEIVED,),
-    DeliveryState.UNREADABLE: (DeliveryState.RECEIVED,),
+    DeliveryState.UNREADABLE: (DeliveryState.RECEIVED, DeliveryState.IGNORED),
 }

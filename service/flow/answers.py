@@ -60,6 +60,20 @@ def acknowledge(runtime: Runtime, refund_id: int, actor: str, text: str) -> Refu
     return runtime.store.refunds.row(refund_id)
 
 
+def dismiss(
+    runtime: Runtime, actor: str, text: str, *, delivery_id: int | None = None, return_id: int | None = None
+) -> int:
+    """Say that nothing is to be done about a delivery, or about all of a return that waits for a person; how many."""
+    if delivery_id is None and return_id is not None:
+        case = runtime.store.returns.case(return_id)
+        ids = runtime.store.inbox.waiting_for_person(case.id)
+        if not ids:
+            raise Conflict(f"nothing of {format_id('return', return_id)} waits for a person")
+    else:
+        ids = () if delivery_id is None else (delivery_id,)
+    return runtime.store.inbox.dismiss(ids, now=runtime.clock(), actor=_named(actor), reason=text)
+
+
 def answer_memo(runtime: Runtime, return_id: int, memo_id: int, actor: str, *, is_this_return: bool) -> None:
     """Say whether somebody else's credit memo gave back this very return; BadRequest for one that nobody asked about.
 

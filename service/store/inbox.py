@@ -16,14 +16,15 @@ from functools import cache
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy import exc as sql
 
-from service.core.lifecycle import DeliveryState
-from service.errors import NotFound
+from service.core.lifecycle import DELIVERY_MOVES, DeliveryState
+from service.errors import Conflict, NotFound
 from service.store.at_once import store_if_new
-from service.store.claims import change_delivery, check_delivery_move, hold, wake_delivery
+from service.store.claims import change_delivery, check_delivery_move, hold, lock_delivery, wake_delivery
 from service.store.engine import Database
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
-from service.store.refund_rows import leave_no_slot_behind
+from service.store.refund_rows import leave_no_slot_behind, refuse_in_flight
+from service.store.return_flags import unflag_return
 from service.store.rows import Claim, Delivery, DeliverySummary, NewDelivery, Received, SourceCount, row_as
 from service.store.statements import Statement, Transaction, among, given, insert_into
 from service.store.tables import CLAIMABLE_STATES, deliveries, events, returns
@@ -85,6 +86,18 @@ _CLAIM = Statement(
 )
 
 _DELIVERY = Statement(select(deliveries).where(deliveries.c.id == given("delivery")))
+
+_ASKED_ABOUT = Statement(
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.id.in_(select(events.c.delivery_id).where(events.c.return_id == given("of_return"))),
+        deliveries.c.state == DeliveryState.NEEDS_PERSON,
+    )
+    .order_by(deliveries.c.id)
+)
+
+#: The returns that a delivery speaks of, and whether anybody is still asked about them.
+_RETURNS_OF = Statement(select(events.c.return_id).where(events.c.delivery_id == given("delivery")).distinct())
 
 _COUNTS = Statement(select(deliveries.c.state, func.count().label("count")).group_by(deliveries.c.state))
 
@@ -271,6 +284,21 @@ class Inbox:
         self._database.announce()
         return len(ids)
 
+    def dismiss(self, delivery_ids: Sequence[int], *, now: datetime, actor: str, reason: str) -> int:
+        """A person says that nothing is to be done about these, all or none: how many they are.
+
+        Conflict for one that nobody is asked about, or whose refund may have paid: that is settled first.
+        """
+        with self._database.write() as tx:
+            for delivery_id in delivery_ids:
+                _dismiss(tx, delivery_id, now=now, actor=actor, reason=reason)
+        return len(delivery_ids)
+
+    def waiting_for_person(self, return_id: int) -> tuple[int, ...]:
+        """A return's deliveries that a person is asked about."""
+        with self._database.read() as tx:
+            return tuple(tx.scalars(_ASKED_ABOUT, of_return=return_id))
+
     def counts(self) -> dict[DeliveryState, int]:
         """How many deliveries are in each state; all states, zeros included."""
         with self._database.read() as tx:
@@ -379,6 +407,27 @@ def _insert(
 
 def _note(tx: Transaction, new: NewDelivery, delivery_id: int, what: str, text: str) -> None:
     note(tx, now=new.received_at, actor=f"source {new.source}", what=what, text=text, delivery_id=delivery_id)
+
+
+def _dismiss(tx: Transaction, delivery_id: int, *, now: datetime, actor: str, reason: str) -> None:
+    row = lock_delivery(tx, delivery_id)
+    name = format_id("delivery", delivery_id)
+    if DeliveryState.IGNORED not in DELIVERY_MOVES[row["state"]] or row["state"] in CLAIMABLE_STATES:
+        raise Conflict(f"{name} is {row['state']}: only what waits for a person, or could not be read, is dismissed")
+    refuse_in_flight(tx, delivery_id)
+    change_delivery(tx, delivery_id, state=DeliveryState.IGNORED, reason_code="dismissed", reason=reason)
+    note(
+        tx,
+        now=now,
+        actor=actor,
+        what="delivery.dismissed",
+        text=f"{reason}; it was {row['state']}: {row['reason']}",
+        delivery_id=delivery_id,
+        return_id=row["return_id"],
+    )
+    for return_id in tx.scalars(_RETURNS_OF, delivery=delivery_id):
+        if not tx.scalars(_ASKED_ABOUT, of_return=return_id):
+            unflag_return(tx, return_id, now=now, actor=actor, reason=reason)
 
 
 def _to_wake(tx: Transaction, return_id: int | None) -> list[int]:

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 
 from service.core.drift import OrderBefore
-from service.core.lifecycle import REFUND_MOVES, RefundState
+from service.core.lifecycle import REFUND_MOVES, SLOT_STATES, RefundState
 from service.core.plan import RefundRequest
-from service.errors import LeaseLost, NotFound
+from service.errors import Conflict, LeaseLost, NotFound
 from service.store.clashes import IllegalMove
 from service.store.content import rebuild
 from service.store.ids import format_id
@@ -33,6 +33,9 @@ was_tried: ColumnElement[bool] = exists().where(attempts.c.refund_id == refunds.
 _READ = Statement(select(refunds).where(refunds.c.id == given("refund")))
 _LOCK = Statement(select(refunds).where(refunds.c.id == given("refund")).with_for_update())
 _DELETE = Statement(delete(refunds).where(refunds.c.id == given("refund")))
+_IN_FLIGHT = Statement(
+    select(refunds).where(refunds.c.delivery_id == given("delivery"), among(refunds.c.state, SLOT_STATES))
+)
 _HELD_BY_CLAIM = Statement(
     select(refunds).where(
         refunds.c.delivery_id == given("delivery"),
@@ -208,6 +211,13 @@ def release_slot(
         note_refund(tx, row, now=now, what="refund.released", text=text)
         return
     move_refund(tx, row, RefundState.PLANNED, now=now, text=text, values=values, what="refund.released")
+
+
+def refuse_in_flight(tx: Transaction, delivery_id: int) -> None:
+    """Conflict while a refund of this delivery may have paid."""
+    for row in map(as_refund, tx.all(_IN_FLIGHT, delivery=delivery_id)):
+        name = format_id("refund", row.id)
+        raise Conflict(f"{name} is {row.state}: say first what became of it (refundry settle {name})", refund_id=name)
 
 
 def leave_no_slot_behind(tx: Transaction, claim: Claim, now: datetime, *, comes_again: bool) -> None:

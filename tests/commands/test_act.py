@@ -50,6 +50,46 @@ def test_a_retry_takes_up_what_waits_for_a_person(desk, public_id):
     assert "delivery.needs_person" in told[told.index("delivery.woken") :]
 
 
+@pytest.mark.parametrize("public_id", ["ret_1", "del_1"])
+def test_a_question_is_dismissed_when_nothing_is_to_be_done(desk, public_id):
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000111")
+    desk.work()
+
+    said = desk.run("dismiss", public_id, "--reason", "refunded by hand last week", "--actor", "ann")
+
+    assert said.exit_code == 0, said.output
+    assert ids_that_need_a_person(desk) == []
+    shown = desk.json("show", "del_1")
+    assert (shown["state"], shown["reason_code"], shown["reason"]) == (
+        "ignored",
+        "dismissed",
+        "refunded by hand last week",
+    )
+    assert ("ann", "delivery.dismissed") in journal_of(desk, "ret_1")
+
+
+def test_a_newer_event_of_a_dismissed_return_asks_anew(desk):
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000111")
+    desk.work()
+    desk.run("dismiss", "ret_1", "--reason", "a typing error", "--actor", "ann")
+
+    desk.deliver(("24-MB01", "2", "sellable"), order="000000111", event_id="evt_2")
+    desk.work()
+
+    assert ids_that_need_a_person(desk) == ["ret_1"]
+
+
+def test_what_is_done_is_not_dismissed(desk):
+    desk.deliver()
+    desk.work()
+
+    said = desk.run("dismiss", "ret_1", "--reason", "x", "--actor", "ann")
+    of_delivery = desk.run("dismiss", "del_1", "--reason", "x", "--actor", "ann")
+
+    assert "nothing of ret_1 waits for a person" in said.stderr
+    assert "only what waits for a person, or could not be read, is dismissed" in of_delivery.stderr
+
+
 def test_a_replay_gives_nothing_back_again(desk):
     desk.deliver()
     desk.work()
@@ -183,3 +223,7 @@ def test_an_action_of_nobody_is_refused(desk):
 
 def journal_of(desk, public_id):
     return [(entry["actor"], entry["what"]) for entry in desk.json("show", public_id)["journal"]]
+
+
+def ids_that_need_a_person(desk):
+    return [each["id"] for each in desk.json("list", "returns", "--needs-person")["returns"]]

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState, RefundState
-from service.errors import LeaseLost, NotFound
+from service.errors import Conflict, LeaseLost, NotFound
 from service.store import IllegalMove, format_id, open_store
 from tests.store.examples import LEASE_SECONDS, NOW, at, delivery, event
 
@@ -360,3 +360,27 @@ def test_a_batch_keeps_its_order_and_tells_clashes_from_duplicates(store):
         new.delivery_id,
         known,
     ]
+
+
+def test_a_delivery_whose_refund_may_have_paid_is_settled_and_not_dismissed(store, given):
+    claim, _, row = given.unknown()
+    store.inbox.finish(claim, DeliveryState.NEEDS_PERSON, NOW, reason_code="unknown-online")
+
+    with pytest.raises(Conflict, match="ref_1 is unknown: say first what became of it"):
+        store.inbox.dismiss([claim.delivery.id], now=NOW, actor="ada", reason="too old")
+
+    assert store.inbox.delivery(claim.delivery.id).state is DeliveryState.NEEDS_PERSON
+
+
+def test_a_return_is_asked_about_until_all_its_questions_are_dismissed(store, given):
+    claims = [given.claim(), given.claim()]
+    for number, claim in enumerate(claims):
+        case = given.case(claim, event(f"evt_{number}"))
+        store.inbox.finish(claim, DeliveryState.NEEDS_PERSON, NOW, reason_code="question")
+    store.returns.flag(case.id, None, needs_person=True, reason_code="question", reason="which one?", now=NOW)
+
+    store.inbox.dismiss([claims[0].delivery.id], now=NOW, actor="ada", reason="this one is old")
+    after_one = store.returns.case(case.id).needs_person
+    store.inbox.dismiss([claims[1].delivery.id], now=NOW, actor="ada", reason="and this one, too")
+
+    assert (after_one, store.returns.case(case.id).needs_person) == (True, False)
