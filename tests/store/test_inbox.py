@@ -363,7 +363,7 @@ def test_a_batch_keeps_its_order_and_tells_clashes_from_duplicates(store):
 
 
 def test_a_delivery_whose_refund_may_have_paid_is_settled_and_not_dismissed(store, given):
-    claim, _, row = given.unknown()
+    claim, *_ = given.unknown()
     store.inbox.finish(claim, DeliveryState.NEEDS_PERSON, NOW, reason_code="unknown-online")
 
     with pytest.raises(Conflict, match="ref_1 is unknown: say first what became of it"):
