@@ -1,5 +1,6 @@
 """The call that goes wrong, in every way: never twice, never lost, and a person where nobody can know."""
 
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -16,9 +17,11 @@ DONE = DeliveryState.DONE
 PERSON = DeliveryState.NEEDS_PERSON
 
 
-@pytest.fixture
-def world(tmp_path):
-    return World(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request, tmp_path):
+    url = request.getfixturevalue("databases").empty() if request.param == "postgresql" else ""
+    with closing(World(tmp_path, url=url)) as world:
+        yield world
 
 
 def say_offline(world):

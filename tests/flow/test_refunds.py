@@ -1,6 +1,7 @@
 """Stories of one return each: what is posted to Magento, what comes of it, and what a person is told."""
 
 import json
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -15,9 +16,12 @@ TUTORIAL, ONLINE, CONFIGURABLE, TWO_INVOICES, DAMAGED = (f"0000001{n:02d}" for n
 TWO_PRICES, UNKNOWN_METHOD, HELD, EUROS, NOT_INVOICED = (f"0000001{n:02d}" for n in (10, 11, 12, 13, 22))
 
 
-@pytest.fixture(params=["2.4.1", "2.4.6-p4"])
+@pytest.fixture(params=[("2.4.1", "sqlite"), ("2.4.6-p4", "sqlite"), ("2.4.6-p4", "postgresql")], ids="-".join)
 def world(request, tmp_path):
-    return World(tmp_path, version=request.param)
+    version, database = request.param
+    url = request.getfixturevalue("databases").empty() if database == "postgresql" else ""
+    with closing(World(tmp_path, version=version, url=url)) as world:
+        yield world
 
 
 def test_an_approved_return_becomes_exactly_one_call_and_one_memo(world):

@@ -1,5 +1,6 @@
 """One delivery that returns goods of several orders: each is refunded in turn, and one's trouble is not the other's."""
 
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -11,9 +12,11 @@ from tests.flow.world import MONDAY, World, a_line, dollars
 TUTORIAL, ONLINE, TWO_PRICES = "000000101", "000000102", "000000110"
 
 
-@pytest.fixture
-def world(tmp_path):
-    return World(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request, tmp_path):
+    url = request.getfixturevalue("databases").empty() if request.param == "postgresql" else ""
+    with closing(World(tmp_path, url=url)) as world:
+        yield world
 
 
 def of_order(order, sku, quantity="1"):

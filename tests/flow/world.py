@@ -136,6 +136,8 @@ class World:
     source_changes: dict = field(default_factory=dict)
     policy_changes: dict = field(default_factory=dict)
     specs: tuple = ORDERS_TO_TRY
+    #: Of a migrated database; without it, of a file of its own.
+    url: str = ""
 
     def __post_init__(self):
         self.clock = Clock()
@@ -148,8 +150,10 @@ class World:
         self.requests = []
         self._late_seconds, self._late = [], []
         self.people = People()
-        self.url = f"sqlite:///{self.tmp_path}/refundry.db"
-        Path(self.tmp_path, "refundry.db").write_bytes(_migrated())
+        if not self.url:
+            self.url = f"sqlite:///{self.tmp_path}/refundry.db"
+            Path(self.tmp_path, "refundry.db").write_bytes(_migrated())
+        self._stores = []
         self.settings = self._settings()
         self.runtime = self.new_process()
         self._delivered = 0
@@ -197,13 +201,18 @@ class World:
 
     def new_process(self):
         """Another process on the same database, as after a crash or on a second machine."""
+        self._stores.append(open_store(self.url))
         return Runtime(
             settings=self.settings,
-            store=open_store(self.url),
+            store=self._stores[-1],
             magento={"main": self.client()},
             notifier=self.people,
             clock=self.clock,
         )
+
+    def close(self):
+        for store in self._stores:
+            store.close()
 
     def client(self):
         return MagentoClient(

@@ -12,7 +12,15 @@ def clock():
 
 
 @pytest.fixture
-def database_url(tmp_path):
+def database(request):
+    """The file; where the store matters a test is `on_both`."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def database_url(request, database, tmp_path):
+    if database == "postgresql":
+        return request.getfixturevalue("databases").empty()
     url = f"sqlite:///{tmp_path}/refundry.db"
     migrate(url)
     return url
