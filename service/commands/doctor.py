@@ -147,6 +147,8 @@ def _check_database(settings: Settings, clock: Callable[[], datetime]) -> Iterat
     try:
         store.health(clock())
         yield _ok("database", "can be written, schema current")
+        for said in store.weaknesses():
+            yield _warn("database", said, "Switch it on in postgresql.conf")
         for switch in store.switches.all():
             said = f"refunds for {switch.scope} were stopped by {switch.actor}: {switch.reason or 'no reason given'}"
             yield _warn("switches", said, f"Let them run: refundry go {switch.scope}")

@@ -9,13 +9,15 @@ https://www.postgresql.org/docs/current/runtime-config-client.html.
 from __future__ import annotations
 
 import math
-import select
+import select as waiting
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, Text, event, func, select
 from sqlalchemy import exc as sql
+
+from service.store.statements import Statement, Transaction
 
 DRIVER = "postgresql+psycopg"
 
@@ -27,6 +29,10 @@ _IDLE_IN_TRANSACTION_SECONDS = 30
 
 #: A peer that vanished without a word is given up after about eleven seconds, on either side.
 _KEEPALIVES = {"idle": 5, "interval": 2, "count": 3}
+
+_SERVER_SETTINGS = Statement(
+    select(*(func.current_setting(name, type_=Text).label(name) for name in ("fsync", "full_page_writes")))
+)
 
 
 def connect_args(url: URL, *, patience_seconds: float) -> Mapping[str, Any]:
@@ -69,9 +75,15 @@ def set_up(engine: Engine) -> None:
             raise sql.DisconnectionError
 
 
+def weaknesses(tx: Transaction) -> tuple[str, ...]:
+    """Settings of the whole server, which no connection can mend, by which a power cut loses what was acknowledged."""
+    switched_off = [name for name, setting in tx.one(_SERVER_SETTINGS).items() if setting == "off"]
+    return tuple(f"the server has {name} = off: a power cut can lose what was acknowledged" for name in switched_off)
+
+
 def _has_something_to_read(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
+    poll = waiting.poll()
+    poll.register(descriptor, waiting.POLLIN)
     return bool(poll.poll(0))
 
 

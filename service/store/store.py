@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from service.store import postgresql
 from service.store.bell import Listener
 from service.store.checks import Checks
 from service.store.engine import PATIENCE_SECONDS, Database, read_url
@@ -57,6 +58,13 @@ class Store:
     def health(self, now: datetime) -> None:
         """Return if a row can be committed, raise StoreUnavailable if not."""
         self.beat(_PROBE, now)
+
+    def weaknesses(self) -> tuple[str, ...]:
+        """What the database's server is set to that breaks a promise of ours; a file has no server."""
+        if self.database.has_one_writer:
+            return ()
+        with self.database.read() as tx:
+            return postgresql.weaknesses(tx)
 
     def beat(self, worker: str, now: datetime) -> None:
         """A worker says that it is alive."""

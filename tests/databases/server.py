@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-_INSTALLATION = "pginstall18"
+#: Of the wheel's two, by POSTGRESQL=16 in the environment: its folder.
+_INSTALLATIONS = {"16": "pginstall", "18": "pginstall18"}
+_INSTALLATION = _INSTALLATIONS[os.environ.get("POSTGRESQL", "18")]
 
 #: A server that nobody's data is on: nothing is flushed, and what is committed is still seen by every other process.
 _FOR_TESTS = {

@@ -61,6 +61,13 @@ def test_a_commit_that_waits_for_no_disk_is_never_taken_over_from_the_server(sto
             other.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
 
 
+def test_a_server_that_flushes_nothing_is_told(store):
+    assert [said.split(":")[0] for said in store.weaknesses()] == [
+        "the server has fsync = off",
+        "the server has full_page_writes = off",
+    ]
+
+
 def test_what_the_url_says_of_a_limit_goes_before(database_url, store):
     options = "?options=-c%20statement_timeout%3D90s&connect_timeout=7"
     with closing(open_store(database_url + options)) as opened, opened.database.read() as tx:
