@@ -80,6 +80,23 @@ simulate: $(READY) ## schedules of chance, every fault and pairs of faults (SECO
 	$(BIN)/python -m tests.simulation matrix
 	$(BIN)/python -m tests.simulation pairs --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 
+BENCH_VENV ?= .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
+BENCH := $(BENCH_VENV)/bin/python -m bench
+.PHONY: bench bench-peers
+bench: $(BENCH_READY) ## measure intake, peers, losses, scale, latency; writes docs/performance.md (SECONDS=4 ROUNDS=5 ROWS=1000000 SECTIONS="…")
+	$(BENCH) run $(SECTIONS) --seconds $(or $(SECONDS),4) --rounds $(or $(ROUNDS),5) --rows $(or $(ROWS),1000000) $(BENCH_OPTIONS)
+	$(BENCH) report
+
+bench-peers: $(BENCH_READY) ## install Node-RED and n8n from npm, for `make bench` to measure beside ours
+	$(BENCH) peers
+
+$(BENCH_READY): requirements-bench.lock pyproject.toml
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(BENCH_READY)
+
 docs: $(READY) ## print the documents that are made from the code
 	$(BIN)/refundry docs docs
 
@@ -87,12 +104,13 @@ format: $(READY) ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## renew both lock files from pyproject.toml (needs uv)
+lock: ## renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group bench -c requirements-dev.lock -o requirements-bench.lock
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) dist build *.egg-info .mutation.jsonl .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) .bench dist build *.egg-info .mutation.jsonl .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""What is sent: signed webhooks of about 2 kB with ten lines, each a return of its own, as bytes ready for the socket.
+"""What is sent: signed webhooks of about 2 kB with six lines, each a return of its own, as bytes ready for the socket.
 
 They are made before a round begins, so that the load generator spends its time on the network alone. Every system gets
 the same bytes: Standard Webhooks' headers over the same body.
@@ -17,16 +17,21 @@ from collections.abc import Iterator
 SECRET = b"a secret for measuring with, 32 b"
 SECRET_TEXT = f"whsec_{base64.b64encode(SECRET).decode()}"
 
-LINES = 10
+#: What the sandbox store sells.
+SKUS = ("24-MB01", "24-UG06", "24-WG085", "24-WG086", "24-WG088", "WS12-M-Orange")
 
 _LINES = [
     {
-        "sku": f"WS12-M-Orange-{number}",
+        "sku": sku,
         "quantity": "1",
         "disposition": "sellable",
-        "reason": {"code": "fit", "text": "did not like the fit; the tag was still on, packed well"},
+        "reason": {
+            "code": "did-not-fit",
+            "text": "The customer found it smaller than on the picture; unworn, the tag still on, packed as sent,"
+            " inspected by station 4 and found in order; photographs are kept with the return",
+        },
     }
-    for number in range(LINES)
+    for sku in SKUS
 ]
 
 
