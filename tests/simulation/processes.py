@@ -19,7 +19,7 @@ from sqlalchemy import exc as sql
 
 import service.store
 from service.store.engine import Database
-from service.store.statements import Transaction
+from service.store.statements import Row, Statement, Transaction
 from service.store.writer import Work
 from tests.simulation.boundaries import Boundary, Fault, Kind, boundary_at, boundary_named
 
@@ -112,6 +112,10 @@ class SimulatedDatabase(Database):
                 process.die()
         if fault is Fault.CRASH_AFTER:
             process.die()
+
+    def write_one(self, statement: Statement, **values: Any) -> Row | None:
+        with self.write() as tx:
+            return tx.first(statement, **values)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
