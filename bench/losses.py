@@ -218,7 +218,11 @@ class Ours:
 
     def start_receiver(self, *, works: bool = True) -> None:
         if works:
-            self.parts.append(self.refundry.start_worker())
+            worker = self.refundry.start_worker()
+            self.parts.append(worker)
+            wait_until(
+                lambda: b"worker started" in worker.log.read_bytes(), "the worker does not start", process=worker
+            )
         self.parts.append(self.refundry.start_web())
 
     def kill_receiver(self) -> None:

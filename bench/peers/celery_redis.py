@@ -62,10 +62,11 @@ class CeleryAndRedis:
         python = (sys.executable, "-m")
         web = self._start("web", (*python, "gunicorn", *gunicorn_words(self.port), "bench.peers.celery_app:app"))
         if works:
-            self._start(
+            worker = self._start(
                 "worker",
-                (*python, "celery", "-A", "bench.peers.celery_app:tasks", "worker", "-c", "4", "--loglevel", "WARNING"),
+                (*python, "celery", "-A", "bench.peers.celery_app:tasks", "worker", "-c", "4", "--loglevel", "INFO"),
             )
+            wait_until(lambda: b" ready." in worker.log.read_bytes(), "Celery does not start", process=worker)
         wait_until(lambda: is_listening(self.port), "gunicorn does not listen", process=web)
 
     def kill_receiver(self) -> None:
