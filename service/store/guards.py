@@ -118,10 +118,13 @@ class Guards:
 
     def hold_back_all(self, reason: str, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
         """Whoever says so has brought the database back from a copy, by whatever means."""
-        with self._database.write() as tx:
+
+        def work(tx: Transaction) -> None:
             hold_back_all(tx, reason, actor=actor, now=now, instances=instances)
             if not self._database.has_one_writer:
                 _settle_in(tx)
+
+        self._database.write_again_on_race(work)
 
     def notice_restore(self, *, now: datetime, instances: Iterable[str]) -> bool:
         """Whether PostgreSQL's tables were made anew from a dump since a process last looked; refunds wait then.

@@ -2,7 +2,7 @@
 
 A notice is a hint and no more, like a ring on SQLite (bell.py). It is not part of the transaction that stores the work:
 PostgreSQL lets transactions with a notice commit one by one, which would cost intake three quarters of its rate
-(docs/decisions/0021). One thread of each process says them after the commit, many as one.
+(docs/decisions/0022). One thread of each process says them after the commit, many as one.
 Source: https://www.postgresql.org/docs/current/sql-notify.html.
 """
 

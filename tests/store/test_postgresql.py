@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -12,6 +13,7 @@ from sqlalchemy import select
 
 from service.errors import StoreUnavailable
 from service.store import migrate, open_store
+from service.store.inbox import _receive
 from service.store.statements import Statement, update_where
 from service.store.statements import given as value
 from service.store.tables import heartbeats
@@ -81,6 +83,20 @@ def test_a_reader_has_one_view_and_cannot_write(store):
         store.beat("w1", NOW)
         assert tx.scalars(beats) == []
         assert scalar_of(tx, "SHOW transaction_read_only") == "on"
+
+
+def test_one_statement_leaves_the_same_rows_as_several(store):
+    new = delivery("one", body="ä".encode())
+    at_once = store.inbox.receive(new)
+    with store.database.write() as tx:
+        step_by_step = _receive(tx, replace(new, delivery_key="several"))
+
+    rows = [store.inbox.delivery(each.delivery_id) for each in (at_once, step_by_step)]
+    assert replace(rows[0], id=0, delivery_key="") == replace(rows[1], id=0, delivery_key="")
+    said = [store.journal.of(delivery_id=row.id) for row in rows]
+    assert [replace(entry, id=0, delivery_id=0) for entry in said[0]] == [
+        replace(entry, id=0, delivery_id=0) for entry in said[1]
+    ]
 
 
 # --- a server that goes away ------------------------------------------------------------------------------------------

@@ -10,6 +10,11 @@ from service.store.together import insert_together
 from tests.store.examples import delivery
 
 
+@pytest.fixture
+def database():
+    return "sqlite"
+
+
 def test_a_group_leaves_the_same_rows_as_one_after_the_other(store):
     with store.database.write() as tx:
         alone = [_receive(tx, delivery(f"alone-{number}")) for number in range(3)]
