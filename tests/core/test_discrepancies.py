@@ -33,3 +33,16 @@ def test_a_word_that_nobody_knows_and_one_that_names_its_line_are_asked_about(sa
 
 def test_no_discrepancy_says_nothing():
     assert judge_discrepancies(replace(a_return(came_back("TEE", 1)).event, discrepancies=())) == ((), ())
+
+
+def test_a_note_and_a_question_say_which_line_they_are_about_or_the_whole_return():
+    of_line, of_all = "under_receipt: 2 of TEE, 3 announced", "partial_receipt"
+    event = a_return(came_back("TEE", 1), discrepancies=(of_line, of_all, "wrong_item: TEE", "strange")).event
+
+    notes, questions = judge_discrepancies(event)
+
+    assert [(note.rule, note.subject) for note in notes] == [
+        ("discrepancy.under_receipt", "2 of TEE, 3 announced"),
+        ("discrepancy.partial_receipt", "return"),
+    ]
+    assert [(each.code, each.subject) for each in questions] == [("discrepancy", "TEE"), ("discrepancy", "RMA-1001")]

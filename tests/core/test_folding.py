@@ -112,3 +112,16 @@ def test_what_is_approved_after_a_withdrawal_is_owed():
     events = [received(("rec-1", "TEE", 1)), said(is_withdrawn=True, quantities=Quantities.DELTA)]
 
     assert owed(fold([*events, received(("rec-2", "TEE", 1))])) == {"TEE": 2}
+
+
+def test_how_many_receipts_came_without_an_id_is_told():
+    folded = fold([received(("", "TEE", 1)), received(("", "TEE", 1), ("", "BAG", 1))])
+
+    (doubt,) = folded.doubts
+    assert doubt.text.startswith("3 receipt(s) came without an id")
+
+
+def test_one_event_that_counts_otherwise_is_enough_to_count_by_receipts():
+    folded = fold([said(came_back("TEE", 5)), received(("rec-1", "TEE", 1))])
+
+    assert owed(folded) == {"TEE": 1}
