@@ -36,16 +36,22 @@ _ONLINE_FAULTS = f"{_FLOW}test_an_online_refund_is_never_paid_twice_whatever_its
 _OFFLINE_FAULTS = f"{_FLOW}test_an_offline_refund_survives_every_fault_of_its_call"
 _LATE = f"{_FLOW}test_a_client_that_gives_up_does_not_take_not_yet_for_never"
 
-_GROUP_RUNS = "                results = [job.work(tx) for job in group]\n"
+_GROUP_RUNS = """\
+                group += self._waiting()
+                _carry(tx, group)
+"""
 #: A disk that takes its time makes the gap wide enough for a kill to hit.
 _GROUP_IS_ANSWERED = """\
-                for job, result in zip(group, results, strict=True):
-                    job.result.set_result(result)
+                _end(group)
                 __import__("time").sleep(0.05)
 """
 _GROUP_IS_ANSWERED_AFTER_COMMIT = """\
-            for job, result in zip(group, results, strict=True):
-                job.result.set_result(result)
+        else:
+            _end(group)
+"""
+_GROUP_WAS_ANSWERED = """\
+        else:
+            pass
 """
 
 DEFECTS = (
@@ -185,7 +191,7 @@ DEFECTS = (
         "acknowledged before the commit",
         "the sender forgets an event that a crash then takes with it",
         ("store/writer.py", _GROUP_RUNS, _GROUP_RUNS + _GROUP_IS_ANSWERED),
-        ("store/writer.py", _GROUP_IS_ANSWERED_AFTER_COMMIT, "            pass\n"),
+        ("store/writer.py", _GROUP_IS_ANSWERED_AFTER_COMMIT, _GROUP_WAS_ANSWERED),
         caught_by=("store/test_durability.py::test_every_delivery_acknowledged_before_a_kill_is_there_afterwards",),
     ),
     _defect(
