@@ -62,8 +62,8 @@ predictions: $(READY) ## compare predicted memo totals with every accepted call 
 oracle: $(READY) ## play 100,000 orders against a second computation in exact fractions (ORDERS=N)
 	$(BIN)/python -m tests.oracle --orders $(or $(ORDERS),100000)
 
-teeth: $(READY) ## seed every known defect in a copy and see the tests catch it; prints docs/teeth.md
-	$(BIN)/python -m tests.teeth --write docs/teeth.md
+teeth: $(READY) ## seed every known defect in a copy and see the tests catch it; prints its table in docs/reliability.md
+	$(BIN)/python -m tests.teeth --write docs/reliability.md
 
 mutation: $(READY) ## try every small fault in what decides about money; goes on where it was stopped; prints docs/mutation.md (MODULES=FILE …)
 	$(BIN)/python -m tests.mutation $(MODULES) --keep .mutation.jsonl $(if $(MODULES),,--write docs/mutation.md)
@@ -75,10 +75,10 @@ fuzz: $(READY) ## feed every scheme and every kind of body what coverage suggest
 webhooks-differential: $(READY) ## compare our Standard Webhooks verifier with the library's; prints docs/auth-trials.md (CASES=N)
 	$(BIN)/python -m tests.differential --cases $(or $(CASES),1000000) --write docs/auth-trials.md
 
-simulate: $(READY) ## schedules of chance, every fault and pairs of faults (SECONDS=600 for schedules and for pairs, SEED=0)
+simulate: $(READY) ## schedules of chance for 600 s, every fault, all pairs of faults (SECONDS=N ends the schedules and the pairs, SEED=0)
 	$(BIN)/python -m tests.simulation run --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 	$(BIN)/python -m tests.simulation matrix
-	$(BIN)/python -m tests.simulation pairs --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+	$(BIN)/python -m tests.simulation pairs $(if $(SECONDS),--seconds $(SECONDS)) --seed $(or $(SEED),0)
 
 BENCH_VENV ?= .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready

@@ -1,6 +1,6 @@
 """`python -m tests.teeth [NAME …]`: apply every seeded defect and see whether its tests catch it.
 
-`--write FILE` writes the table as a document. Fails when a single defect is missed.
+`--write FILE` writes the table into a document, after its marker. Fails when a single defect is missed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from tests.teeth.defects import DEFECTS, Defect
 from tests.teeth.runner import copy_project, try_defect
 
-_HEAD = """# Defects that the tests catch
+#: The table is what follows, to the document's end.
+MARKER = "<!-- printed by make teeth -->\n"
 
-Printed by `make teeth`, which puts each of them into a copy of the code and runs the tests named beside it.
-
+_HEAD = """\
 | defect | what it would do in a shop | caught by |
 |---|---|---|
 """
@@ -40,12 +40,13 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.flush()
     sys.stdout.write(f"{len(chosen) - missed} of {len(chosen)} seeded defects are caught\n")
     if asked.write and not missed:
-        asked.write.write_text(render(DEFECTS))
+        before, marker, _ = asked.write.read_text().partition(MARKER)
+        asked.write.write_text(before + marker + render(DEFECTS))
     return 1 if missed else 0
 
 
 def render(defects: Sequence[Defect]) -> str:
-    """The table as it stands in docs/teeth.md."""
+    """The table as it stands in docs/reliability.md."""
     rows = [f"| {each.name} | {each.breaks} | {_tests(each)} |" for each in defects]
     return _HEAD + "\n".join(rows) + "\n"
 
