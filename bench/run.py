@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from bench import intake, losses, machine, messages, scale
@@ -21,6 +20,8 @@ from bench.peers import celery_redis, n8n, node_red
 from bench.postgres import postgres
 
 Say = Callable[[str], None]
+
+OURS = "Refundry"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +109,8 @@ _PEER_ROUNDS = 3
 
 
 def measure_peers(folder: Path, size: Size, say: Say) -> dict[str, Any]:
-    rounds, missing = [], {}
+    rounds: list[dict[str, Any]] = []
+    missing: dict[str, str] = {}
     with losses.plain_store(folder, _environ(), seconds=0) as store:
         for name, system in _each_system(folder, store.url, size, missing):
             system.start(works=False)
@@ -136,9 +138,9 @@ def measure_losses(folder: Path, size: Size, say: Say) -> dict[str, Any]:
         found.append(asdict(loss))
         say(f"  {loss.system}, {loss.trial}: {loss.lost} of {loss.acknowledged} lost, {loss.doubled} doubled")
 
-    for try_it in (losses.try_receiver_killed, losses.try_store_closed):
-        with _fresh(folder) as place, losses.magento(place, _environ(), trial.events) as store:
-            _try(try_it, "Refundry", losses.ours(place, store.url), store, trial=trial, note=note)
+    for try_ours in (losses.try_receiver_killed, losses.try_store_closed):
+        with _fresh(folder) as place, losses.magento(place, _environ(), trial.events) as shop:
+            _try(try_ours, OURS, losses.ours(place, shop.url), shop, trial=trial, note=note, failed=missing)
     for try_it in losses.TRIALS:
         for peer, (why_not, make, has_broker) in _peers(size):
             if (why := why_not()) is not None:
@@ -149,21 +151,29 @@ def measure_losses(folder: Path, size: Size, say: Say) -> dict[str, Any]:
             for durable in (False, True):
                 name = _named(peer, durable)
                 with _fresh(folder) as place, losses.plain_store(place, _environ()) as store:
-                    _try(
-                        try_it,
-                        name,
-                        make(folder=place, store=store.url, durable=durable),
-                        store,
-                        trial=trial,
-                        note=note,
-                    )
+                    system = make(folder=place, store=store.url, durable=durable)
+                    _try(try_it, name, system, store, trial=trial, note=note, failed=missing)
     return {"losses": found, "missing": missing}
 
 
-def _try(try_it: Any, name: str, system: Any, store: Any, *, trial: losses.Trial, note: Callable[..., None]) -> None:
-    system.start()
+def _try(
+    try_it: Any,
+    name: str,
+    system: Any,
+    store: Any,
+    *,
+    trial: losses.Trial,
+    note: Callable[..., None],
+    failed: dict[str, str],
+) -> None:
     try:
+        system.start()
         note(try_it(name, system, store, trial))
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        if name == OURS:
+            raise
+        # What others' programs do is not ours to judge, and one that did not start has lost nothing.
+        failed[name] = str(error).splitlines()[0]
     finally:
         system.stop()
 
@@ -244,7 +254,3 @@ def _environ() -> dict[str, str]:
         "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
         "PYTHON": sys.executable,
     }
-
-
-def median_of(rounds: list[dict[str, Any]], system: str, what: str) -> float:
-    return median(each[what] for each in rounds if each["system"] == system)

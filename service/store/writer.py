@@ -8,6 +8,7 @@ then need few statements for all of it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
@@ -25,6 +26,10 @@ Work = Callable[[Transaction, Sequence[_Item]], Sequence[_Result]]
 #: Bounds how long one transaction keeps other writers waiting; far more than threads that can wait at once.
 _MOST_AT_ONCE = 256
 
+#: Somewhat longer than a request takes to be read and verified, and all of them together shorter than most commits.
+_STEP_SECONDS = 0.0005
+_MOST_STEPS = 8
+
 
 class GroupWriter:
     """One process's queue of small writes. The thread starts with the first of them."""
@@ -35,6 +40,8 @@ class GroupWriter:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        #: The last commit was shared.
+        self._had_company = False
 
     def submit(self, work: Work[_Item, _Result], item: _Item) -> _Result:
         """`item`'s result, once committed. StoreUnavailable when that takes too long: it may still happen, unheard."""
@@ -66,13 +73,25 @@ class GroupWriter:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             if not first.is_given_up:
+                self._gather()
                 self._commit(first)
+
+    def _gather(self) -> None:
+        """Wait while more keep coming: each that rides along spares a commit. One sender alone is not kept waiting."""
+        if not self._had_company and self._queue.empty():
+            return
+        waiting = -1
+        for _ in range(_MOST_STEPS):
+            if waiting == (waiting := self._queue.qsize()):
+                return
+            time.sleep(_STEP_SECONDS)
 
     def _commit(self, first: _Job) -> None:
         group = [first]
         try:
             with self._write() as tx:
                 group += self._waiting()
+                self._had_company = len(group) > 1
                 _carry(tx, group)
         except StoreUnavailable as error:
             _end(group, error)
