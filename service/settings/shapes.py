@@ -62,7 +62,7 @@ class ServiceSettings:
     host: str = "127.0.0.1"
     port: int = 8000
     web_workers: int = 1
-    web_threads: int = 8
+    web_threads: int = 32
     #: Without a slash at its end; "": not told.
     public_url: str = ""
     trusted_proxies: tuple[IPNetwork, ...] = ()
