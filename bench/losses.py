@@ -127,7 +127,7 @@ def _count(name: str, trial_name: str, acknowledged: list[str], store: Store, tr
         trial=trial_name,
         acknowledged=len(acknowledged),
         lost=len(missing),
-        doubled=sum(1 for count in refunds.values() if count > 1),
+        doubled=sum(1 for order in acknowledged if refunds.get(order, 0) > 1),
         waited_seconds=time.monotonic() - moved_at,
     )
 

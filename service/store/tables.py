@@ -32,6 +32,9 @@ from service.store.columns import Instant, Json, Money, RowId, Word
 #: A worker may take a delivery in these states, once it is due.
 CLAIMABLE_STATES = (DeliveryState.RECEIVED, DeliveryState.WAITING)
 
+#: Nothing happens to these by itself: what people look through.
+HALTED_STATES = (DeliveryState.NEEDS_PERSON, DeliveryState.UNREADABLE, DeliveryState.SHADOWED)
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -117,7 +120,7 @@ deliveries = _table(
     _where("ix_deliveries_due_of_source", "source", "due_at", "id", condition=_in(CLAIMABLE_STATES)),
     _where("ix_deliveries_kept", "received_at", condition=f"purged_at IS NULL AND {_in(PURGEABLE_STATES)}"),
     Index(None, "return_id"),
-    Index(None, "state", "id"),
+    _where("ix_deliveries_halted", "state", "id", condition=_in(HALTED_STATES)),
 )
 
 events = _table(

@@ -1,5 +1,6 @@
-"""What waits for a person, and deliveries by state, are found without looking at all the others."""
+"""What waits for a person, and deliveries that halted, are found without looking at all the others."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
@@ -10,6 +11,9 @@ oldest_program = "0005"
 
 
 def upgrade() -> None:
-    op.create_index(op.f("ix_deliveries_state_id"), "deliveries", ["state", "id"])
+    is_halted = sa.text("state IN ('needs_person', 'unreadable', 'shadowed')")
+    op.create_index(
+        "ix_deliveries_halted", "deliveries", ["state", "id"], sqlite_where=is_halted, postgresql_where=is_halted
+    )
     op.create_index(op.f("ix_returns_needs_person_id"), "returns", ["needs_person", "id"])
     op.create_index(op.f("ix_refunds_needs_person_id"), "refunds", ["needs_person", "id"])
