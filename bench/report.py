@@ -30,21 +30,20 @@ def write_report(results: Path, document: Path) -> None:
 
 
 def _head(found: Mapping[str, Any]) -> str:
-    machine = next(iter(found.values()))["machine"]
+    machine = next(found[name] for name in ("peers", *found) if name in found)["machine"]
     rows = [
         (name, each["measured_at"], " → ".join(f"{load:.1f}" for load in each["load_average"]))
         for name, each in found.items()
     ]
     loud = [name for name, each in found.items() if each["load_average"][0] >= _QUIET and name != "losses"]
     warning = (
-        f"\n**The machine was not quiet** when these sections began: {', '.join(loud)}. Absolute figures are low there;"
-        " ratios within one table were measured in turns and suffer alike.\n"
+        f"\n**The machine was not quiet** when these sections began: {', '.join(loud)}. Their figures are low.\n"
         if loud
         else ""
     )
     return f"""# Performance
 
-Printed by `make bench`; every figure here was measured in the run that is named, and none is edited. Load generator and
+Printed by `make bench`; every figure was measured by it, section by section at the times below. Load generator and
 what it measures share one machine, so compare rows of one table rather than with other machines.
 
 ```console
@@ -149,6 +148,8 @@ def _losses(section: Mapping[str, Any], images: Path) -> str:
     cells = {
         (each["system"], each["trial"]): f"{each['lost']} of {each['acknowledged']} lost"
         + (f", {each['doubled']} doubled" if each["doubled"] else "")
+        if each["acknowledged"]
+        else "acknowledged none"
         for each in found
     }
     rows = [(system, *(cells.get((system, trial), "has none") for trial in trials)) for system in systems]
@@ -165,7 +166,8 @@ then does not come back later). Lost: acknowledged, and the store was never told
 Ours runs web and worker against the sandbox store, where what counts is credit memos; its clock runs 20 times as fast,
 so that the five minutes of a dead worker's lease pass in fifteen seconds. It has no broker: the database is a file, and
 its processes are killed in the first trial. Celery's *most durable* hands back what a killed worker held after a
-visibility timeout that was set to 10 s; by default that is an hour, which was not waited for. `make torture` kills ours at
+visibility timeout that was set to 10 s; by default that is an hour, which was not waited for, so that what is missing
+after *receiver killed* may still come back. `make torture` kills ours at
 a thousand random moments instead of one.
 
 {_missing(section["found"]["missing"])}"""
