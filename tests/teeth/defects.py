@@ -37,7 +37,7 @@ _OFFLINE_FAULTS = f"{_FLOW}test_an_offline_refund_survives_every_fault_of_its_ca
 _LATE = f"{_FLOW}test_a_client_that_gives_up_does_not_take_not_yet_for_never"
 
 _GROUP_RUNS = """\
-                group += self._waiting()
+                self._had_company = len(group) > 1
                 _carry(tx, group)
 """
 #: A disk that takes its time makes the gap wide enough for a kill to hit.
