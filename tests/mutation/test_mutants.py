@@ -108,6 +108,8 @@ def write_verdicts(file, mutants, killed_by):
     file.write_text("".join(json.dumps({**each, "state": "another"}) + "\n" for each in said))
 
 
+# It runs the verifiers' tests once, a minute alone and more beside others.
+@pytest.mark.timeout(300)
 def test_a_fault_of_the_verifiers_is_noticed_and_what_was_noticed_before_is_trusted(tmp_path, faults):
     path, tried, others = faults
     write_verdicts(tmp_path / "trusted", others, "a test of old")
