@@ -66,7 +66,46 @@ class TestForms:
             opened("form", raw, headers, "payload" if "payload" in told + raw else None)
 
 
+#: A CloudEvent in both forms with the GitHub-style signature of each body, key "returns-demo-secret".
+_WORKED_DATA = b'{"return_id":"RMA-1001","order":"000001234","lines":[{"sku":"TEE-BLU-M","qty":1}]}'
+_WORKED = (
+    b'{"specversion":"1.0","id":"ev_1001","source":"/wms/eu-1","type":"com.example.return.received",'
+    b'"time":"2026-02-02T02:40:00Z","datacontenttype":"application/json","data":' + _WORKED_DATA + b"}"
+)
+_WORKED_ATTRIBUTES = [
+    ("ce-specversion", "1.0"),
+    ("ce-id", "ev_1001"),
+    ("ce-source", "/wms/eu-1"),
+    ("ce-type", "com.example.return.received"),
+    ("ce-time", "2026-02-02T02:40:00Z"),
+    ("Content-Type", "application/json"),
+]
+
+
 class TestCloudEvents:
+    @pytest.mark.parametrize(
+        ("raw", "headers", "signature"),
+        [
+            (_WORKED, STRUCTURED, "b42b7d44e26a928f6cf61476a76dc31721caf6075cd4ac526110559ac8cb0ab1"),
+            (_WORKED_DATA, _WORKED_ATTRIBUTES, "897d67a188bdf50d41a16c4bee9c7fbc97fccf2185dd15d4bd121276672455af"),
+        ],
+        ids=["structured", "binary"],
+    )
+    def test_the_worked_example_is_verified_and_opened(self, raw, headers, signature):
+        source = replace(
+            a_source(HmacAuth(header="X-Hub-Signature-256", prefix="sha256="), (b"returns-demo-secret",)),
+            envelope=EnvelopeFormat.CLOUDEVENTS,
+        )
+
+        verify(source, raw, [*headers, ("X-Hub-Signature-256", f"sha256={signature}")], NOW)
+
+        body = open_envelope(source, raw, headers, Limits()).body
+        assert (body["id"], body["type"], body["data"]) == (
+            "ev_1001",
+            "com.example.return.received",
+            json.loads(_WORKED_DATA),
+        )
+
     def test_both_forms_are_the_same_event(self):
         structured = opened("cloudevents", json.dumps(CLOUD_EVENT), STRUCTURED)
         binary = opened("cloudevents", json.dumps(CLOUD_EVENT["data"]), BINARY)
