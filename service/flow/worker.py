@@ -22,7 +22,7 @@ from service.core.lifecycle import DeliveryState
 from service.errors import Conflict, LeaseLost, StoreUnavailable
 from service.flow.drift import claim_check, take_look
 from service.flow.process import backoff, process_delivery
-from service.flow.retention import PURGE_EVERY, purge_old
+from service.flow.retention import MOST_PURGED, PURGE_EVERY, purge_old
 from service.flow.turns import Turns
 from service.runtime import Runtime
 from service.store import Claim, DriftCheck, format_id
@@ -101,9 +101,11 @@ class Worker:
         self._purge_at = now + PURGE_EVERY
         try:
             purged = purge_old(self._runtime)
-        except StoreUnavailable as error:
-            _log.warning("database not available", extra={"reason": error.message})
+        except Exception:  # noqa: BLE001 -- what cannot be forgotten now must not end the worker
+            _log.exception("fault while purging old bodies", extra={"worker": self.name})
             return
+        if purged >= MOST_PURGED:
+            self._purge_at = now
         if purged:
             _log.info("old bodies purged", extra={"worker": self.name, "bodies": purged})
 
