@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC
 from decimal import Decimal
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
@@ -100,7 +100,8 @@ OTHER_TENDERS = {
     "reward points": "reward_currency_amount",
 }
 
-_Amounts = TypeVar("_Amounts")
+#: Names of fields that stand for many of Magento's keys; not keys themselves.
+_AMOUNTS, _SHIPPING = "(amounts)", "(shipping)"
 
 
 def parse_json(body: bytes) -> Any:
@@ -116,8 +117,8 @@ def parse_json(body: bytes) -> Any:
 def read_order(document: Any) -> Order:
     """An item of `GET /V1/orders`, or all of `GET /V1/orders/:id`."""
     found = _load(_ORDER, document, "order")
-    base, shown = _in_both_currencies(OrderTotals, ORDER_TOTALS, found)
-    base_shipping, shown_shipping = _in_both_currencies(ShippingAmounts, ORDER_SHIPPING, found)
+    base, shown = found[_AMOUNTS]
+    base_shipping, shown_shipping = found[_SHIPPING]
     lines = tuple(_order_line(item) for item in found["items"])
     return Order(
         entity_id=found["entity_id"],
@@ -150,7 +151,7 @@ def read_order(document: Any) -> Order:
 def read_invoice(document: Any) -> Invoice:
     """An item of `GET /V1/invoices`, or all of `GET /V1/invoices/:id`."""
     found = _load(_INVOICE, document, "invoice")
-    base, shown = _in_both_currencies(InvoiceTax, INVOICE_TAX, found)
+    base, shown = found[_AMOUNTS]
     return Invoice(
         entity_id=found["entity_id"],
         increment_id=found["increment_id"] or "",
@@ -173,7 +174,7 @@ def read_memo(document: Any) -> CreditMemo:
     Amounts may be absent: `POST /V1/creditmemo/refund` makes memos without any.
     """
     found = _load(_MEMO, document, "credit memo")
-    base, shown = _in_both_currencies(MemoAmounts, MEMO, found)
+    base, shown = found[_AMOUNTS]
     return CreditMemo(
         entity_id=found["entity_id"],
         increment_id=found["increment_id"] or "",
@@ -190,7 +191,7 @@ def read_memo(document: Any) -> CreditMemo:
 
 
 def _order_line(item: Mapping[str, Any]) -> OrderLine:
-    base, shown = _in_both_currencies(LineAmounts, ORDER_LINE, item)
+    base, shown = item[_AMOUNTS]
     return OrderLine(
         item_id=item["item_id"],
         parent_item_id=item["parent_item_id"],
@@ -213,7 +214,7 @@ def _order_line(item: Mapping[str, Any]) -> OrderLine:
 
 
 def _memo_line(item: Mapping[str, Any]) -> MemoLine:
-    base, shown = _in_both_currencies(MemoLineAmounts, MEMO_LINE, item)
+    base, shown = item[_AMOUNTS]
     return MemoLine(order_item_id=item["order_item_id"], qty=item["qty"] or ZERO, base=base, shown=shown)
 
 
@@ -258,16 +259,6 @@ def _base_key(key: str) -> str:
     return SHORTENED.get(key, f"base_{key}")
 
 
-def _in_both_currencies(
-    of: type[_Amounts], keys: Mapping[str, str], found: Mapping[str, Any]
-) -> tuple[_Amounts, _Amounts]:
-    """(base, shown); an amount that is absent is zero."""
-    return (
-        of(**{name: found[_base_key(key)] or ZERO for name, key in keys.items()}),
-        of(**{name: found[key] or ZERO for name, key in keys.items()}),
-    )
-
-
 def _load(schema: Schema, document: Any, kind: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = schema.load(document)
@@ -294,7 +285,7 @@ def _first_problem(messages: Any) -> tuple[tuple[str | int, ...], str]:
     path: list[str | int] = []
     while isinstance(messages, dict):
         key, messages = next(iter(messages.items()))
-        if key != "_schema":
+        if key not in {"_schema", _AMOUNTS, _SHIPPING}:
             path.append(key)
     return tuple(path), str(messages[0])
 
@@ -306,6 +297,46 @@ def _refuse_constant(name: str) -> NoReturn:
 class _Read(Schema):
     class Meta:
         unknown = EXCLUDE
+
+
+class _InBothCurrencies(fields.Field[Any]):
+    """(base, shown): one of core's classes of amounts twice, from the keys around this field; absent means zero.
+
+    An order has forty amounts a line: a field for each would be most of the time that reading takes.
+    """
+
+    def __init__(self, of: type[Any], keys: Mapping[str, str]) -> None:
+        super().__init__()
+        self._of = of
+        self._base = tuple((name, _base_key(key)) for name, key in keys.items())
+        self._shown = tuple(keys.items())
+
+    def deserialize(
+        self,
+        value: Any,  # noqa: ARG002 -- there is no key of this name
+        attr: str | None = None,  # noqa: ARG002 -- interface
+        data: Mapping[str, Any] | None = None,
+        **_options: Any,
+    ) -> tuple[Any, Any]:
+        found = data or {}
+        return (
+            self._of(**{name: _amount(found, key) for name, key in self._base}),
+            self._of(**{name: _amount(found, key) for name, key in self._shown}),
+        )
+
+
+_NUMBER = fields.Decimal(allow_none=True)
+
+
+def _amount(found: Mapping[str, Any], key: str) -> Decimal:
+    value = found.get(key)
+    # What `parse_json` makes of a number; marshmallow is asked about anything else only.
+    if type(value) is Decimal or type(value) is int:
+        return Decimal(value)
+    try:
+        return _NUMBER.deserialize(value) or ZERO
+    except ValidationError as error:
+        raise ValidationError({key: error.messages}) from error
 
 
 def _needed_id() -> fields.Field[Any]:
@@ -323,11 +354,6 @@ def _needed_time() -> fields.Field[Any]:
 
 def _maybe(field: type[fields.Field[Any]]) -> fields.Field[Any]:
     return field(load_default=None, allow_none=True)
-
-
-def _amounts(*tables: Mapping[str, str]) -> dict[str, fields.Field[Any]]:
-    keys = [key for table in tables for key in table.values()]
-    return {key: _maybe(fields.Decimal) for shown in keys for key in (shown, _base_key(shown))}
 
 
 def _shape(known: Mapping[str, fields.Field[Any]]) -> Schema:
@@ -357,7 +383,8 @@ _ORDER = _shape(
         "status_histories": fields.List(
             fields.Nested(_shape({"entity_name": _maybe(fields.String)})), load_default=None, allow_none=True
         ),
-        **_amounts(ORDER_TOTALS, ORDER_SHIPPING),
+        _AMOUNTS: _InBothCurrencies(OrderTotals, ORDER_TOTALS),
+        _SHIPPING: _InBothCurrencies(ShippingAmounts, ORDER_SHIPPING),
         "items": _list_of(
             {
                 "item_id": _needed_id(),
@@ -375,7 +402,7 @@ _ORDER = _shape(
                 "product_option": _maybe(fields.Raw),
                 "weee_tax_applied": _maybe(fields.Raw),
                 "discount_tax_compensation_amount": _maybe(fields.Decimal),
-                **_amounts(ORDER_LINE),
+                _AMOUNTS: _InBothCurrencies(LineAmounts, ORDER_LINE),
             },
             or_null=False,
         ),
@@ -391,7 +418,7 @@ _INVOICE = _shape(
         "transaction_id": _maybe(fields.String),
         "base_grand_total": _maybe(fields.Decimal),
         "base_shipping_amount": _maybe(fields.Decimal),
-        **_amounts(INVOICE_TAX),
+        _AMOUNTS: _InBothCurrencies(InvoiceTax, INVOICE_TAX),
         "items": _list_of({"order_item_id": _needed_id(), "qty": _maybe(fields.Decimal)}, or_null=False),
     }
 )
@@ -405,9 +432,14 @@ _MEMO = _shape(
         "transaction_id": _maybe(fields.String),
         "created_at": _needed_time(),
         "email_sent": _maybe(fields.Boolean),
-        **_amounts(MEMO),
+        _AMOUNTS: _InBothCurrencies(MemoAmounts, MEMO),
         "items": _list_of(
-            {"order_item_id": _needed_id(), "qty": _maybe(fields.Decimal), **_amounts(MEMO_LINE)}, or_null=True
+            {
+                "order_item_id": _needed_id(),
+                "qty": _maybe(fields.Decimal),
+                _AMOUNTS: _InBothCurrencies(MemoLineAmounts, MEMO_LINE),
+            },
+            or_null=True,
         ),
         # Without comments no marker can be found, and a refund that was made would be made again.
         "comments": _list_of({"comment": _maybe(fields.String)}, or_null=True),

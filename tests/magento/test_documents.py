@@ -212,6 +212,12 @@ def test_empty_lists_that_a_search_turned_into_null_are_empty():
         (read_order, {**ORDER, "items": None}, "order 410: items"),
         (read_order, {**ORDER, "base_total_paid": "much"}, "order 410: base_total_paid = 'much'"),
         (read_order, {**ORDER, "base_total_paid": "NaN"}, "order 410: base_total_paid = 'NaN'"),
+        (read_order, {**ORDER, "shipping_amount": True}, "order 410: shipping_amount = True"),
+        (
+            read_order,
+            {**ORDER, "items": [ORDER["items"][0], {**ORDER["items"][1], "base_price": "much"}]},
+            "order 410: items.1.base_price = 'much'",
+        ),
         (read_order, {**ORDER, "created_at": "yesterday"}, "order 410: created_at = 'yesterday'"),
         (read_order, {**ORDER, "base_to_order_rate": None}, "order 410: base_to_order_rate = None"),
         (read_order, ["no", "order"], "order None: the answer = a list"),

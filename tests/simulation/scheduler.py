@@ -36,7 +36,7 @@ class Scheduler:
         self.random = random.Random(seed)
         self.seconds = 0.0
         self.points = 0
-        self.trace: list[str] = []
+        self._said: list[tuple[float, str, str]] = []
         self.overran = False
         self._horizon_seconds = horizon_seconds
         self._actors: list[Actor] = []
@@ -48,7 +48,11 @@ class Scheduler:
         return self._current.name if self._current else "-"
 
     def say(self, text: str) -> None:
-        self.trace.append(f"{self.seconds:12.3f}  {self.current:<12} {text}")
+        self._said.append((self.seconds, self.current, text))
+
+    @property
+    def trace(self) -> list[str]:
+        return [f"{seconds:12.3f}  {who:<12} {text}" for seconds, who, text in self._said]
 
     def spawn(self, name: str, work: Callable[[], None], *, after_seconds: float = 0.0) -> None:
         """Let another actor begin; it gets the baton in its turn."""

@@ -38,6 +38,7 @@ from service.sources import Incoming, sign
 from service.store import DeliverySummary, RefundRow, Store, migrate
 from service.store.engine import read_url
 from service.store.store import store_on
+from service.store.tables import metadata
 from tests.simulation.boundaries import APPLICABLE, Boundary, Fault, Kind, Strike, boundary_at
 from tests.simulation.processes import Killed, Memory, Process, SimulatedDatabase
 from tests.simulation.scheduler import Scheduler
@@ -102,13 +103,15 @@ class Lab:
         self._memory = Memory(read_url(url))
         self._databases = {name: SimulatedDatabase(read_url(url), self._memory) for name in ("web", *WORKERS)}
         self._beside = self._memory.connection
-        tables = self._beside.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        kept = {"alembic_version", "sqlite_sequence"}
-        self._empty = ";".join(f"DELETE FROM {name}" for (name,) in tables if name not in kept)
+        # Children first; to turn foreign keys off meanwhile would have SQLite prepare every statement anew.
+        names = [table.name for table in reversed(metadata.sorted_tables)]
+        self._emptying = [f"DELETE FROM {name}" for name in (*names, "sqlite_sequence")]
 
     def empty(self) -> None:
-        script = f"PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; {self._empty}; DELETE FROM sqlite_sequence; COMMIT;"
-        self._beside.executescript(f"{script} PRAGMA foreign_keys = ON")
+        self._beside.execute("BEGIN IMMEDIATE")
+        for statement in self._emptying:
+            self._beside.execute(statement)
+        self._beside.execute("COMMIT")
 
     def connect(self, process: Process, slot: str) -> Store:
         """A store of its own: what a process remembers of the database dies with it."""
