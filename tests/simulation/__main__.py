@@ -5,6 +5,7 @@ python -m tests.simulation run --seconds 60        schedules from seed 0 on
 python -m tests.simulation replay 4711             one schedule, step by step
 python -m tests.simulation matrix                  every single fault
 python -m tests.simulation pairs --seconds 600     ordered pairs of faults, in an order of chance
+python -m tests.simulation pairs --part 1/8        an eighth of them: the eight together are all of them
 python -m tests.simulation case 'offline 2.4.1 refund: time-out amid'
 python -m tests.simulation gaps                    what is not tried, and why
 """
@@ -20,7 +21,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import count, islice
+from itertools import count
 
 from tests.simulation.boundaries import BOUNDARIES, Fault, inapplicable
 from tests.simulation.history import asks_a_person, check
@@ -30,6 +31,9 @@ from tests.simulation.schedules import story_of
 from tests.simulation.story import Story
 from tests.simulation.trace import hash_of, shown
 from tests.simulation.world import World, open_lab
+
+#: Cases that are played before it is said how far it is.
+_A_SHARE = 2000
 
 
 def main() -> int:
@@ -48,6 +52,7 @@ def _arguments() -> argparse.Namespace:
         many.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
         many.add_argument("--seed", type=int, default=0, help="the first seed; of pairs, the seed of their order")
     commands.choices["run"].add_argument("--schedules", type=int, default=None, help="stop after so many")
+    commands.choices["pairs"].add_argument("--part", type=_part, default=(1, 1), help="such as 1/8")
     replay = commands.add_parser("replay")
     replay.add_argument("seed", type=int)
     replay.set_defaults(command=lambda said: _show(story_of(said.seed)))
@@ -56,6 +61,13 @@ def _arguments() -> argparse.Namespace:
     case.set_defaults(command=lambda said: _show(case_named(said.name).story()))
     commands.add_parser("gaps").set_defaults(command=_gaps)
     return parser.parse_args()
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part; say 1/8 for the first of eight")
+    return int(number), int(of)
 
 
 # --- one --------------------------------------------------------------------------------------------------------------
@@ -124,31 +136,45 @@ def _pairs(arguments: argparse.Namespace) -> int:
     print(f"{len(every)} ordered pairs")
     for (first, second), reason in OUTSIDE_THE_PROMISE.items():
         print(f"  without '{first}' + '{second}': {reason}")
-    return _play_cases(every, arguments)
+    number, of = arguments.part
+    return _play_cases(every[number - 1 :: of], arguments)
 
 
 def _play_cases(cases: tuple[Case, ...], arguments: argparse.Namespace) -> int:
-    jobs, tally = arguments.jobs, Tally()
-    share = partial(_play_share, seconds=arguments.seconds)
-    with ProcessPoolExecutor(jobs) as pool:
-        for part in pool.map(share, (tuple(islice(cases, first, None, jobs)) for first in range(jobs))):
+    tally, begun = Tally(), time.monotonic()
+    play_share = partial(_play_share, stops_at=begun + (arguments.seconds or float("inf")))
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        for part in pool.map(play_share, _shares(cases, arguments.jobs)):
             tally.merge(part)
+            if part.played:
+                _tell_how_far(tally, len(cases), time.monotonic() - begun)
     print(*tally.lines(), sep="\n")
     reasons = faults_of(tally)
     print(*reasons, sep="\n")
     return bool(reasons)
 
 
-def _play_share(cases: tuple[Case, ...], *, seconds: float | None) -> Tally:
+def _shares(cases: tuple[Case, ...], jobs: int) -> Iterator[tuple[Case, ...]]:
+    """As even as can be, and of many cases each a minute's work."""
+    shares = max(jobs, len(cases) // _A_SHARE)
+    yield from (cases[first::shares] for first in range(shares))
+
+
+def _play_share(cases: tuple[Case, ...], *, stops_at: float) -> Tally:
     logging.disable(logging.CRITICAL)
     tally = Tally()
-    stops_at = time.monotonic() + (seconds or float("inf"))
     with open_lab() as lab:
         for case in cases:
             if time.monotonic() > stops_at:
                 break
             tally.add(play(lab, case))
     return tally
+
+
+def _tell_how_far(tally: Tally, cases: int, seconds: float) -> None:
+    if tally.played < cases:
+        left = (cases - tally.played) * seconds / max(tally.played, 1) / 60
+        print(f"{tally.played} of {cases}, {len(tally.failed)} failed, {left:.0f} min left", file=sys.stderr)
 
 
 def _gaps(_arguments: argparse.Namespace) -> int:
