@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from service.core.content_id import content_id
-from service.core.returns import Receipt
+from service.core.returns import Doubt, Receipt
 from tests.core.builders import TODAY, a_part, a_return, came_back
 
 EVENT = a_return(came_back("24-MB01", "2"), fees=Decimal("4.95"), currency="USD").event
@@ -17,6 +17,7 @@ LINE = EVENT.lines[0]
 def test_it_is_known_for_what_it_is_and_stays_the_same_in_every_version():
     # Written down: ids are kept in databases, and another for the same words would refuse a repeat as a contradiction.
     assert content_id(EVENT) == "content-26d8a3051d6e15659d782bed3ffbd2c3"
+    assert content_id(replace(EVENT, return_id="RMA-ä")) == "content-47e0adfe15e7bc89ce9b27a50edca0f8"
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,7 @@ def test_it_is_known_for_what_it_is_and_stays_the_same_in_every_version():
         replace(EVENT, fees=Decimal("4.950")),
         replace(EVENT, lines=(came_back("24-MB01", "2.0"),)),
         replace(EVENT, id_is_of_content=True),
+        replace(EVENT, doubts=(Doubt(code="receipt-clash", text="rcv-1 says something else"),)),
     ],
     ids=[
         "another id",
@@ -36,6 +38,7 @@ def test_it_is_known_for_what_it_is_and_stays_the_same_in_every_version():
         "a zero more",
         "a unit written otherwise",
         "known by content",
+        "doubted",
     ],
 )
 def test_what_changes_without_the_return_changing_leaves_it(again):

@@ -46,3 +46,16 @@ def test_a_note_and_a_question_say_which_line_they_are_about_or_the_whole_return
         ("discrepancy.partial_receipt", "return"),
     ]
     assert [(each.code, each.subject) for each in questions] == [("discrepancy", "TEE"), ("discrepancy", "RMA-1001")]
+
+
+def test_the_words_are_those_of_the_canonical_event_and_shortfalls_alone_hold_nothing():
+    assert {each.word: each.asks for each in DISCREPANCIES} == {
+        "over_receipt": True,
+        "unexpected_item": True,
+        "wrong_item": True,
+        "blind_return": True,
+        "empty_parcel": True,
+        "damaged_in_transit": True,
+        "under_receipt": False,
+        "partial_receipt": False,
+    }

@@ -405,3 +405,32 @@ def test_where_nobody_owns_the_stock_a_unit_that_never_left_is_asked_about():
     found = match(partly_shipped(1), came_back("BAG", 3), policy=SourcePolicy(stock_owner=StockOwner.NONE))
 
     assert [question.code for question in found.questions] == ["unsellable-but-unshipped"]
+
+
+def test_of_what_came_back_only_what_never_left_is_named_and_no_more_is_taken():
+    order = an_order(line(BAG, "BAG", "34", 6, shipped=5))
+
+    found = match(order, came_back("BAG", 2), policy=SourcePolicy(stock_owner=StockOwner.WMS))
+
+    assert outstanding(found) == [(BAG, 1, (BAG,)), (BAG, 1, ())]
+
+
+def test_a_part_of_nothing_is_not_spoken_of():
+    found = match(bags(), came_back("BAG", parts=[a_part(1), a_part(0, "damaged")]))
+
+    assert [rule for rule, _ in noted(found) if rule.startswith("stock")] == ["stock.restocked"]
+
+
+def test_kits_given_back_beyond_what_came_back_are_asked_about_once():
+    found = match(
+        cups_and_boxes(), came_back("CUP", 2), came_back("BOX", 1), restocked={KIT: 1}, not_restocked={KIT: 1}
+    )
+
+    assert asked(found) == [("over-refunded", "KIT", 0)]
+
+
+@pytest.mark.parametrize(("named", "asks"), [(1, False), (2, False), (0, True)])
+def test_as_many_as_a_person_named_are_that_persons(named, asks):
+    found = match(two_lines(), came_back("BAG", 3), not_restocked={FIRST: 4}, named_by_person={FIRST: named})
+
+    assert bool(asked(found)) is asks

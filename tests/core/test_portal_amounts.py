@@ -272,3 +272,39 @@ def test_over_any_series_of_events_no_figure_gives_more_than_was_paid_or_a_call_
             assert given_back <= 34 * units
         assert given_back <= Decimal(cents) / 100 + Decimal("0.01")
         assert plan_refunds(event, reading, policy).verdict is Verdict.NOTHING
+
+
+@pytest.mark.parametrize(("figure", "adjusted"), [("34.50", (Decimal("0.50"), 0)), ("33.50", (0, Decimal("0.50")))])
+def test_less_than_one_is_added_or_deducted_as_more_is(figure, adjusted):
+    plan = plan_refunds(bags(of_line=figure), a_reading(BAGS), by(Amounts.EXACT))
+
+    assert (plan.verdict, adjustments(plan)) == (Verdict.REFUND, [adjusted])
+
+
+def test_a_small_addition_fits_whatever_the_largest_call():
+    order = an_order(line(BAG, "24-MB01", "0.10", 3), line(600, "TEE", "22"))
+
+    plan = plan_refunds(bags(of_line="0.60"), a_reading(order), by(Amounts.EXACT))
+
+    assert adjustments(plan) == [(Decimal("0.50"), 0)]
+
+
+def test_a_deduction_of_all_of_the_largest_call_does_not_fit_and_is_about_the_amounts():
+    event = a_return(
+        replace(came_back("24-MB01", 1, "sellable"), refund_amount=told("17")),
+        replace(came_back("24-MB01", 1, "damaged"), refund_amount=told("17")),
+        currency="USD",
+    )
+
+    plan = plan_refunds(event, a_reading(BAGS), by(Amounts.CAP))
+
+    assert [(each.code, each.subject) for each in plan.questions] == [("deduction-does-not-fit", "amounts")]
+
+
+def test_the_amounts_of_a_refund_without_a_memo_are_what_is_asked_about():
+    reading, policy = a_reading(BAGS), by(Amounts.CAP)
+    lost = [refund.request for refund in plan_refunds(bags(1, of_line="30"), reading, policy).refunds]
+
+    plan = plan_refunds(bags(2, of_line="60"), reading, policy, unsettled=lost)
+
+    assert [each.subject for each in plan.questions if each.code == "amounts-without-memo"] == ["amounts"]

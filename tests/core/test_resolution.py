@@ -115,3 +115,19 @@ def test_a_credit_of_an_exchange_alone_asks_nothing():
     event = returned(("TEE", "exchange"), exchange_credit=Decimal(22)).event
 
     assert resolve_lines(event, SourcePolicy()).questions == ()
+
+
+def test_of_two_plain_words_the_first_is_the_one_it_is_about():
+    assert choose_outcome("refund", "original_payment", SourcePolicy())[1] == "refund"
+
+
+def test_a_line_of_nothing_keeps_no_other_from_being_looked_at():
+    event = a_return(came_back("TEE", 0), came_back("BAG", 1)).event
+
+    assert [each.sku for each in resolve_lines(event, SourcePolicy()).lines] == ["BAG"]
+
+
+def test_a_credit_is_about_the_totals():
+    event = a_return(came_back("TEE", 1), store_credit=Decimal(5)).event
+
+    assert [question.subject for question in resolve_lines(event, SourcePolicy()).questions] == ["totals"]

@@ -1,5 +1,6 @@
 """The words of a return: how it names its order and its lines."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -65,3 +66,13 @@ def an_event(event_id="evt_1", *, of_content=False, at=TODAY):
 )
 def test_an_id_made_of_what_is_said_is_the_same_whenever_it_is_said(one, other, same):
     assert says_the_same(one, other) is same
+
+
+def test_a_reason_reworded_is_no_contradiction_and_anything_else_of_a_line_is():
+    said = an_event()
+    reworded, another = (
+        replace(said, lines=(replace(said.lines[0], **more),)) for more in ({"reason": "x"}, {"sku": "X"})
+    )
+
+    assert says_the_same(said, reworded)
+    assert not says_the_same(said, another)

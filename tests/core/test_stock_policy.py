@@ -136,3 +136,18 @@ def test_where_others_own_the_stock_no_word_puts_goods_on_magento_s_shelf(owner)
 
     assert not is_restocked("sellable", policy)
     assert f"stock_owner = {owner}" in note_stock("TEE", "sellable", policy).text
+
+
+@pytest.mark.parametrize(
+    ("owner", "because"),
+    [
+        (StockOwner.WMS, "the warehouse system puts it back and tells Magento: restocked here it would count twice"),
+        (StockOwner.NONE, "nothing goes back to stock"),
+    ],
+)
+@pytest.mark.parametrize("word", ["sellable", "damaged"])
+def test_where_others_own_the_stock_the_note_says_who_and_why(owner, because, word):
+    note = note_stock("TEE", word, SourcePolicy(stock_owner=owner))
+
+    assert (note.rule, note.subject) == ("stock.not_restocked", "TEE")
+    assert note.text == f"not restocked (stock_owner = {owner}): {because}"

@@ -106,3 +106,25 @@ def test_a_plan_with_nothing_to_do_says_why_under_one_name(lines):
     rule, subject, text = notes_of(plan)[-1]
     assert (plan.verdict, rule, subject) == (Verdict.NOTHING, "plan.nothing_left", "return")
     assert text.startswith("everything that was approved has been given back" if lines else "nothing is approved")
+
+
+def test_what_was_given_beyond_what_is_approved_is_said_where_nothing_is_left():
+    by_hand = a_reading(ORDER, memos=[a_memo(950, {TEE: 2}, comments=("by hand",))])
+
+    plan = plan_for(a_return(came_back("TEE", 1), answers={950: True}), by_hand)
+
+    assert notes_of(plan)[-1][2].endswith("1 of 'TEE' more than is approved now were given back")
+
+
+def test_a_memo_of_ours_and_of_another_return_is_ours_too():
+    ours, others = (
+        plan_for(a_return(came_back("TEE", 1), return_id=each)).refunds[0] for each in ("RMA-1001", "RMA-2")
+    )
+    both = made(
+        a_reading(ORDER),
+        replace(ours, request=replace(ours.request, comment=f"{others.request.comment} {ours.request.comment}")),
+    )
+
+    (question,) = plan_for(paid_by_sender(), both).questions
+
+    assert question.code == "refunded-twice"

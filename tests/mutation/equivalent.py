@@ -5,12 +5,15 @@ _TYPE = "read by type checkers only"
 _LAST_CALL = "offline there are two calls at most, and the second's share is the rest"
 _PLAY = "whole cents are compared with a hundredth of one"
 _OURS = "our own memo is left out by its id"
+_NONE = "no adjustment has been passed over before"
 _MOMENT = "the very microsecond of a deadline is on either side of it"
 
 #: Mutant.name → why no test can tell it from the real thing.
 EQUIVALENT: dict[str, str] = {
     "service/core/amounts.py:_Sheet.round: -1 if taken_off else 1 → -1 if not taken_off else 1": _SIGN,
     "service/core/planning.py:_invoice_shipping: return ZERO → return None": "calls name invoices of the reading only",
+    "service/core/planning.py:_refunds: True → False": "a prediction is made of each request",
+    "service/core/planning.py:_with_adjustment: settlement.adjustment < 0 → settlement.adjustment <= 0": _NONE,
     "service/core/planning.py:_request: any → all": "of a call's items all are restocked or none is",
     "service/core/planning.py:_predictions: 0 → 1": "the id of a memo that does not exist, which nothing reads",
     "service/core/planning.py:_with_shipping: len(calls) - 1 → len(calls) + 1": _LAST_CALL,
@@ -20,6 +23,7 @@ EQUIVALENT: dict[str, str] = {
     "service/core/drift.py:_at_once: memo.entity_id < facts.memo_id → memo.entity_id <= facts.memo_id": _OURS,
     "service/core/drift.py:_second_memo: memo.entity_id > facts.memo_id → memo.entity_id >= facts.memo_id": _OURS,
     "service/core/drift.py:_unexplained: memo.entity_id < facts.memo_id → memo.entity_id <= facts.memo_id": _OURS,
+    "service/core/line_matching.py:_fill_fixed_kits: 0 → 1": "a kit's part has a parent",
     "service/core/line_matching.py:_interchangeable: True → False": "what a unit is worth are always three amounts",
     "service/core/line_matching.py:_interchangeable.worth: 1 → 2": "of what is not invoiced nothing is left",
     "service/core/memo_shipping.py:_given_back: asked >= to_cent(most) + PLAY → asked > to_cent(most) + PLAY": _PLAY,
