@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if percent(results) >= AT_LEAST_PERCENT else 1
 
 
-def run(modules: Sequence[str], processes: int, *, keep: Path | None = None, trust: Path | None = None) -> Known:
+def run(
+    modules: Sequence[str],
+    processes: int,
+    *,
+    keep: Path | None = None,
+    trust: Path | None = None,
+    targets: Mapping[str, Sequence[str]] = TARGETS,
+) -> Known:
     """Try every fault of the modules that is not known yet; in a copy, so that edits meanwhile do not disturb."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(
@@ -85,7 +92,12 @@ def run(modules: Sequence[str], processes: int, *, keep: Path | None = None, tru
         known = {**_noticed(trust, modules), **_kept(keep, state)}
         results = keep or Path(folder) / "results.jsonl"
         results.write_text("".join(_line(each, state) for each in known.values()))
-        asked = {"modules": list(modules), "processes": processes, "results": str(results.resolve()), "state": state}
+        asked = {
+            "targets": {module: targets[module] for module in modules},
+            "processes": processes,
+            "results": str(results.resolve()),
+            "state": state,
+        }
         recordings = (ROOT / os.environ.get("REFUNDRY_RECORDINGS", "../shared/recordings")).resolve()
         subprocess.run(
             [sys.executable, "-m", "tests.mutation.inside"],

@@ -34,7 +34,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from tests.mutation.mutants import Mutant, mutants_of, statements_of
-from tests.mutation.targets import NOT_RUN, TARGETS, module_name
+from tests.mutation.targets import NOT_RUN, module_name
 
 #: A fault that makes a loop endless counts as noticed: a test may take this of the processor, and so many times what it
 #: takes without the fault; a busy machine changes nothing. What hangs and takes nothing is ended by pytest-timeout.
@@ -55,7 +55,11 @@ class Verdict:
     tests: int
 
 
-def main(paths: Sequence[str], processes: int, known: frozenset[tuple[str, int]], told: _Told) -> None:
+#: Module → folders or files of the tests that must notice its faults.
+_Targets = Mapping[str, tuple[str, ...]]
+
+
+def main(targets: _Targets, processes: int, known: frozenset[tuple[str, int]], told: _Told) -> None:
     """Tries every fault of the modules but those of these names and numbers."""
     for library in _LIBRARIES:
         importlib.import_module(library)
@@ -63,15 +67,16 @@ def main(paths: Sequence[str], processes: int, known: frozenset[tuple[str, int]]
     settings.register_profile("mutation", derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
     settings.load_profile("mutation")
     groups: dict[tuple[str, ...], list[_Fault]] = {}
-    for path in paths:
+    for path, tests in targets.items():
         faults = [_Fault(*each) for each in mutants_of(path, Path(path).read_text())]
-        groups.setdefault(TARGETS[path], []).extend(
+        groups.setdefault(tests, []).extend(
             each for each in faults if (each.mutant.name, each.mutant.number) not in known
         )
     told.of = sum(map(len, groups.values()))
-    for folders, faults in groups.items():
+    for tests, faults in groups.items():
         if faults:
-            _judge(folders, faults, processes, told)
+            modules = [path for path in targets if targets[path] == tests]
+            _judge(tests, modules, faults, processes, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +111,11 @@ class _Told:
             )
 
 
-def _judge(folders: tuple[str, ...], faults: Sequence[_Fault], processes: int, told: _Told) -> None:
+def _judge(
+    folders: tuple[str, ...], modules: Sequence[str], faults: Sequence[_Fault], processes: int, told: _Told
+) -> None:
     """Faults in functions by a process that has collected the tests; the rest here, each with an import of its own."""
-    pipe, process = _fork(lambda: _collected(folders, faults, processes, told))
+    pipe, process = _fork(lambda: _collected(folders, modules, faults, processes, told))
     said = json.loads(_read_all(pipe) or "{}")
     os.waitpid(process, 0)
     if said.get("code") != 0:
@@ -126,8 +133,10 @@ def _judge(folders: tuple[str, ...], faults: Sequence[_Fault], processes: int, t
     _try_all([(faults[index], seconds) for index in said["left"]], processes, seconds, run, told)
 
 
-def _collected(folders: tuple[str, ...], faults: Sequence[_Fault], processes: int, told: _Told) -> object:
-    for path in [each for each in TARGETS if TARGETS[each] == folders]:
+def _collected(
+    folders: tuple[str, ...], modules: Sequence[str], faults: Sequence[_Fault], processes: int, told: _Told
+) -> object:
+    for path in modules:
         sys.meta_path.insert(0, _telling(path))
     session = _Session(faults, processes, told)
     code = pytest.main([*_quietly(), *folders], plugins=[session])
@@ -423,4 +432,5 @@ if __name__ == "__main__":
     asked = json.loads(sys.stdin.read())
     known = frozenset((name, number) for name, number in asked["known"])
     with Path(asked["results"]).open("a") as out, os.fdopen(os.dup(2), "w") as to_people:
-        main(asked["modules"], asked["processes"], known, _Told(out, to_people, asked["state"]))
+        targets = {module: tuple(tests) for module, tests in asked["targets"].items()}
+        main(targets, asked["processes"], known, _Told(out, to_people, asked["state"]))
