@@ -34,9 +34,7 @@ def matching_key(secrets: Sequence[Secret], signatures: Sequence[str], signed: b
 
 
 def rsa_sign(secret: Secret, signed: bytes) -> str:
-    key = load_der_private_key(private_key(secret), password=None)
-    assert isinstance(key, RSAPrivateKey)
-    return base64.b64encode(key.sign(signed, PKCS1v15(), SHA256())).decode()
+    return base64.b64encode(_private_key(private_key(secret)).sign(signed, PKCS1v15(), SHA256())).decode()
 
 
 def _matches(secret: Secret, signature: bytes, signed: bytes) -> bool:
@@ -51,6 +49,14 @@ def _matches(secret: Secret, signature: bytes, signed: bytes) -> bool:
 
 @lru_cache(_KEYS_KEPT)
 def _public_key(der: bytes, *, is_private: bool) -> RSAPublicKey:
-    key = load_der_private_key(der, password=None).public_key() if is_private else load_der_public_key(der)
+    key = _private_key(der).public_key() if is_private else load_der_public_key(der)
     assert isinstance(key, RSAPublicKey)
+    return key
+
+
+@lru_cache(_KEYS_KEPT)
+def _private_key(der: bytes) -> RSAPrivateKey:
+    # Loading it takes fifty times what a signature does, as its numbers are checked.
+    key = load_der_private_key(der, password=None)
+    assert isinstance(key, RSAPrivateKey)
     return key
