@@ -11,12 +11,12 @@ _MOMENT = "the very microsecond of a deadline is on either side of it"
 #: Mutant.name → why no test can tell it from the real thing.
 EQUIVALENT: dict[str, str] = {
     "service/core/amounts.py:_Sheet.round: -1 if taken_off else 1 → -1 if not taken_off else 1": _SIGN,
-    "service/core/planning.py:_invoice_shipping: return ZERO → return None": "calls name invoices of the reading only",
-    "service/core/planning.py:_refunds: True → False": "a prediction is made of each request",
-    "service/core/planning.py:_with_adjustment: settlement.adjustment < 0 → settlement.adjustment <= 0": _NONE,
-    "service/core/planning.py:_request: any → all": "of a call's items all are restocked or none is",
-    "service/core/planning.py:_predictions: 0 → 1": "the id of a memo that does not exist, which nothing reads",
-    "service/core/planning.py:_with_shipping: len(calls) - 1 → len(calls) + 1": _LAST_CALL,
+    "service/core/calls.py:_invoice_shipping: return ZERO → return None": "calls name invoices of the reading only",
+    "service/core/calls.py:_refunds: True → False": "a prediction is made of each request",
+    "service/core/calls.py:_with_adjustment: settlement.adjustment < 0 → settlement.adjustment <= 0": _NONE,
+    "service/core/calls.py:_request: any → all": "of a call's items all are restocked or none is",
+    "service/core/calls.py:_predictions: 0 → 1": "the id of a memo that does not exist, which nothing reads",
+    "service/core/calls.py:_with_shipping: len(calls) - 1 → len(calls) + 1": _LAST_CALL,
     "service/core/stock_policy.py:unshipped_units: parent.qty_shipped > 0 → parent.qty_shipped >= 0": (
         "of no kits shipped no parts are"
     ),

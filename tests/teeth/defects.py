@@ -224,7 +224,7 @@ DEFECTS = (
         "a fee deducted every time",
         "the second refund of a return takes the restocking fee again",
         (
-            "core/planning.py",
+            "core/calls.py",
             "outstanding = draft.approved.event.fees - draft.given.fees",
             "outstanding = draft.approved.event.fees",
         ),
@@ -325,7 +325,7 @@ DEFECTS = (
     _defect(
         "mailed again with every send",
         "the customer reads of three refunds and gets one",
-        ("core/planning.py", " and draft.approved.may_notify and not online", " and not online"),
+        ("core/calls.py", " and draft.approved.may_notify and not online", " and not online"),
         caught_by=(f"{_FLOW}test_an_offline_refund_is_sent_at_most_three_times_and_mailed_once",),
     ),
     # --- who may ask ------------------------------------------------------------------------------------------------
