@@ -10,12 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
-from service.core.allocation import (
-    allocate,
-    refundable_invoices,
-    shipping_left_on,
-    units_left_on,
-)
+from service.core.allocation import allocate, refundable_invoices, shipping_left_on, units_left_on
 from service.core.amounts import Prediction, predict
 from service.core.counters import after_memo
 from service.core.given_back import GivenBack, units_left

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from service.core.allocation import (
-    money_left_on,
-)
+from service.core.allocation import money_left_on
 from service.core.calls import Draft, price, settlement_of
 from service.core.discrepancies import judge_discrepancies
 from service.core.given_back import foreign_memos, given_back
@@ -21,14 +19,7 @@ from service.core.line_matching import Matching, match_lines
 from service.core.marker import markers_in, markers_of, stem_of
 from service.core.memo_lines import WouldBeRefused
 from service.core.orders import Reading
-from service.core.plan import (
-    Note,
-    Plan,
-    PlannedRefund,
-    Question,
-    RefundRequest,
-    Verdict,
-)
+from service.core.plan import Note, Plan, PlannedRefund, Question, RefundRequest, Verdict
 from service.core.policy import Policy
 from service.core.portal_amounts import figure_of
 from service.core.refund_mode import RefundMode, choose_mode, payment_facts
