@@ -8,7 +8,7 @@ import pytest
 from service.core.plan import Verdict
 from service.core.planning import plan_refunds
 from service.core.policy import SourcePolicy, StoreCredit
-from service.core.resolution import RESOLUTION_RULES, Outcome, choose_outcome, resolve_lines
+from service.core.resolution import CREDIT_IGNORED, RESOLUTION_RULES, Outcome, choose_outcome, resolve_lines
 from tests.core.builders import BAG, TEE, a_policy, a_reading, a_return, an_order, came_back, line, made
 
 IGNORES_CREDIT = SourcePolicy(store_credit=StoreCredit.IGNORE)
@@ -131,3 +131,15 @@ def test_a_credit_is_about_the_totals():
     event = a_return(came_back("TEE", 1), store_credit=Decimal(5)).event
 
     assert [question.subject for question in resolve_lines(event, SourcePolicy()).questions] == ["totals"]
+
+
+def test_the_rules_are_told_by_these_names_and_reach_these_words():
+    assert {rule.name: rule.words for rule in RESOLUTION_RULES} == {
+        "credit": ("store_credit", "gift_card"),
+        "exchange": ("exchange", "replacement"),
+        "repair": ("repair",),
+        "none": ("none",),
+        "refund": ("", "refund", "original_payment"),
+        "unknown": (),
+    }
+    assert CREDIT_IGNORED.name == "credit_ignored"
