@@ -1,11 +1,11 @@
 """The words of a return: how it names its order and its lines."""
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from decimal import Decimal
 
 import pytest
 
-from service.core.returns import OrderReference, Quantities, says_the_same
+from service.core.returns import ApprovedReturn, OrderReference, Quantities, ReturnEvent, ReturnLine, says_the_same
 from tests.core.builders import LAST_WEEK, TODAY, a_part, a_return, came_back
 
 
@@ -76,3 +76,17 @@ def test_a_reason_reworded_is_no_contradiction_and_anything_else_of_a_line_is():
 
     assert says_the_same(said, reworded)
     assert not says_the_same(said, another)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (ReturnLine, {}),
+        (ReturnEvent, {"quantities": Quantities.CUMULATIVE}),
+        (ApprovedReturn, {"may_notify": True}),
+    ],
+)
+def test_what_an_event_leaves_out_is_nothing_but_that_figures_are_cumulative_and_customers_told(kind, said):
+    defaults = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+
+    assert {name: value for name, value in defaults.items() if value} == said
