@@ -10,7 +10,7 @@ from service.sandbox.command import DEFAULT_HOST, DEFAULT_PORT, run_sandbox
 from service.sandbox.faults import MEANINGS, BadFaultError, Fault, parse_fault
 from service.sandbox.versions import DEFAULT_VERSION, QUIRKS
 
-_KINDS = "\n".join(f"  {kind:<14} {meaning}" for kind, meaning in MEANINGS.items())
+_KINDS = "\n".join(f"  {kind:<16} {meaning}" for kind, meaning in MEANINGS.items())
 
 
 @click.command(

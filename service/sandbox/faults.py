@@ -36,6 +36,7 @@ class Kind(StrEnum):
     LATENCY = "latency"
     SLOW_GATEWAY = "slow-gateway"
     DECLINE = "decline"
+    PAID_ROLLED_BACK = "paid-rolled-back"
     LOST_BEFORE = "lost-before"
     LOST_AFTER = "lost-after"
     STATUS_BEFORE = "status-before"
@@ -50,6 +51,7 @@ MEANINGS = {
     Kind.LATENCY: "waits `seconds`, then goes on as usual",
     Kind.SLOW_GATEWAY: "the payment gateway takes `seconds`",
     Kind.DECLINE: "the payment gateway declines",
+    Kind.PAID_ROLLED_BACK: "the payment gateway pays, then Magento fails to save: no memo, and a 400",
     Kind.LOST_BEFORE: "the connection drops, nothing has happened",
     Kind.LOST_AFTER: "the connection drops without an answer, everything has happened",
     Kind.STATUS_BEFORE: "answers with `status`, nothing has happened; short: 503-before, 429, 401, 403",
@@ -60,7 +62,7 @@ MEANINGS = {
 }
 
 #: These change how a request is served; the others decide what is answered, and the first of those wins.
-_SETTINGS = (Kind.LATENCY, Kind.SLOW_GATEWAY, Kind.DECLINE)
+_SETTINGS = (Kind.LATENCY, Kind.SLOW_GATEWAY, Kind.DECLINE, Kind.PAID_ROLLED_BACK)
 _NEEDS_SECONDS = (Kind.LATENCY, Kind.SLOW_GATEWAY)
 _NEEDS_STATUS = (Kind.STATUS_BEFORE, Kind.STATUS_AFTER)
 
@@ -188,6 +190,7 @@ class Gateway(Protocol):
     latency_seconds: float
 
     def decline_next(self, n: int) -> None: ...
+    def roll_back_next(self, n: int) -> None: ...
 
 
 def _no_order(_request: Request) -> str | None:
@@ -279,6 +282,8 @@ class Faults:
             return
         if fault.kind is Kind.DECLINE:
             self._gateway().decline_next(1)
+        elif fault.kind is Kind.PAID_ROLLED_BACK:
+            self._gateway().roll_back_next(1)
         else:
             self.sleep(fault.seconds)
         yield
@@ -286,7 +291,8 @@ class Faults:
     def _gateway(self) -> Gateway:
         if self.gateway is None:
             raise BadFaultError(
-                "decline and slow-gateway need the sandbox's gateway: give Faults(gateway=store.gateway)"
+                "decline, paid-rolled-back and slow-gateway need the sandbox's gateway: "
+                "give Faults(gateway=store.gateway)"
             )
         return self.gateway
 

@@ -41,6 +41,7 @@ class Gateway:
     seed: str = "sandbox"
     _ledger: list[LedgerLine] = field(default_factory=list)
     _to_decline: int = 0
+    _to_roll_back: int = 0
 
     @property
     def ledger(self) -> tuple[LedgerLine, ...]:
@@ -49,6 +50,16 @@ class Gateway:
     def decline_next(self, n: int) -> None:
         """The next `n` refunds are declined."""
         self._to_decline += n
+
+    def roll_back_next(self, n: int) -> None:
+        """After each of the next `n` refunds that are paid, Magento fails to save its documents."""
+        self._to_roll_back += n
+
+    def takes_rollback(self) -> bool:
+        """Whether Magento fails after the payment that was just made."""
+        rolls_back = self._to_roll_back > 0
+        self._to_roll_back -= rolls_back
+        return rolls_back
 
     def note(self, lines: Iterable[LedgerLine]) -> None:
         """Takes over what happened before the sandbox was there."""

@@ -176,6 +176,8 @@ class Shop:
             yield Point(name="gateway", seconds=self.gateway.latency_seconds)
             txn = self._call_gateway(order, number(draft.document, "base_grand_total"))
             yield PAID
+            if self.gateway.takes_rollback():
+                raise NotSavedError
         if asked.comment is not None and not asked.comment.get("comment"):
             raise NotSavedError
         if self.orders[order_id] is not order and self.stale_write_fails():

@@ -13,9 +13,13 @@ class FakeGateway:
     def __init__(self):
         self.latency_seconds = 0.0
         self.declines = 0
+        self.rollbacks = 0
 
     def decline_next(self, n):
         self.declines += n
+
+    def roll_back_next(self, n):
+        self.rollbacks += n
 
 
 class FakeStore:
@@ -120,6 +124,14 @@ def test_a_decline_reaches_the_gateway():
     strike("POST */refund decline", store=FakeStore(), gateway=gateway)
 
     assert gateway.declines == 1
+
+
+def test_a_rollback_after_the_payment_reaches_the_gateway():
+    gateway = FakeGateway()
+
+    strike("POST */refund paid-rolled-back", store=FakeStore(), gateway=gateway)
+
+    assert gateway.rollbacks == 1
 
 
 def test_the_gateway_is_slow_for_as_long_as_the_request_lasts():

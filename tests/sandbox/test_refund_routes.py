@@ -179,6 +179,18 @@ def test_a_decline_and_a_failure_after_payment_answer_alike(shop: SmallShop) -> 
     assert not shop.memos
 
 
+def test_after_the_payment_magento_may_fail_and_the_payment_stays(shop: SmallShop) -> None:
+    shop.holds(a_line(1, "a", qty=2), payment="braintree")
+    shop.store.gateway.roll_back_next(1)
+
+    failed = shop.refund({**one(1), "isOnline": True}, invoice=INVOICE_ID)
+
+    assert message_of(failed) == "Could not save a Creditmemo, see error log for details"
+    assert shop.paid_back() == [Decimal(10)]
+    assert not shop.memos
+    assert shop.refund({**one(1), "isOnline": True}, invoice=INVOICE_ID).status == 200
+
+
 def test_a_total_of_zero_or_below_is_refused_by_2_4_1_and_sent_to_the_gateway_by_2_4_6() -> None:
     older, newer = SmallShop("2.4.1"), SmallShop("2.4.6-p4")
     for shop in (older, newer):

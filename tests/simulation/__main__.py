@@ -24,13 +24,19 @@ from functools import partial
 from itertools import count
 
 from tests.simulation.boundaries import BOUNDARIES, Fault, inapplicable
-from tests.simulation.history import asks_a_person, check
+from tests.simulation.history import check
 from tests.simulation.matrix import OUTSIDE_THE_PROMISE, Case, case_named, pairs, play, singles
-from tests.simulation.report import Tally, faults_of
+from tests.simulation.report import RunTally, Tally, faults_of
 from tests.simulation.schedules import story_of
 from tests.simulation.story import Story
 from tests.simulation.trace import hash_of, shown
-from tests.simulation.world import World, open_lab
+from tests.simulation.world import Lab, World, open_lab
+
+_MEANINGS = {
+    "run": "schedules of chance, for 60 s or as --seconds says",
+    "matrix": "every single fault at every boundary",
+    "pairs": "ordered pairs of faults, in an order of chance; all of them take hours",
+}
 
 #: Cases that are played before it is said how far it is.
 _A_SHARE = 2000
@@ -46,21 +52,28 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(required=True)
     for name, command in (("run", _run), ("matrix", _matrix), ("pairs", _pairs)):
-        many = commands.add_parser(name)
+        many = commands.add_parser(name, help=_MEANINGS[name])
         many.set_defaults(command=command)
         many.add_argument("--seconds", type=float, default=None, help="stop after so long")
-        many.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+        many.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one per core)")
         many.add_argument("--seed", type=int, default=0, help="the first seed; of pairs, the seed of their order")
     commands.choices["run"].add_argument("--schedules", type=int, default=None, help="stop after so many")
     commands.choices["pairs"].add_argument("--part", type=_part, default=(1, 1), help="such as 1/8")
-    replay = commands.add_parser("replay")
+    replay = commands.add_parser("replay", help="one schedule of `run`, step by step")
     replay.add_argument("seed", type=int)
     replay.set_defaults(command=lambda said: _show(story_of(said.seed)))
-    case = commands.add_parser("case")
-    case.add_argument("name")
-    case.set_defaults(command=lambda said: _show(case_named(said.name).story()))
-    commands.add_parser("gaps").set_defaults(command=_gaps)
+    case = commands.add_parser("case", help="one case of `matrix` or `pairs`, step by step")
+    case.add_argument("case", type=_case, help="as a failed run prints it")
+    case.set_defaults(command=lambda said: _show(said.case.story()))
+    commands.add_parser("gaps", help="what is not tried, and why").set_defaults(command=_gaps)
     return parser.parse_args()
+
+
+def _case(text: str) -> Case:
+    try:
+        return case_named(text)
+    except (ValueError, LookupError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}; say 'offline 2.4.1 refund: 500 before'") from error
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -95,21 +108,17 @@ def _run(arguments: argparse.Namespace) -> int:
             for part in range(arguments.jobs)
         ]
         results = [part.result() for part in parts]
-    played = sum(result[0] for result in results)
-    points = sum(result[1] for result in results)
-    people = sum(result[2] for result in results)
-    seconds = sum(result[3] for result in results)
-    failed = [line for result in results for line in result[4]]
-    print(f"{played} schedules, {points / max(played, 1):.0f} scheduling points each, {people} with a question")
-    print(f"{played / max(seconds, 0.001):.1f} schedules per second of one core")
-    print(*failed, sep="\n")
-    return bool(failed) or not played
+    tally = RunTally()
+    for result in results:
+        tally.merge(result)
+    faults = list(tally.faults())
+    print(*tally.lines(), *faults, sep="\n")
+    return bool(faults)
 
 
-def _play_seeds(first: int, ends: int | None, step: int, seconds: float) -> tuple[int, int, int, float, list[str]]:
-    """Schedules, points, schedules that ask a person, seconds of the processor, and what failed."""
+def _play_seeds(first: int, ends: int | None, step: int, seconds: float) -> RunTally:
     logging.disable(logging.CRITICAL)
-    played, points, people, failed = 0, 0, 0, []
+    tally = RunTally()
     stops_at = time.monotonic() + seconds
     with open_lab() as lab:
         # What is there now stays: the collector need not look at it after every schedule.
@@ -118,13 +127,19 @@ def _play_seeds(first: int, ends: int | None, step: int, seconds: float) -> tupl
         for seed in count(first, step):
             if time.monotonic() > stops_at or (ends is not None and seed >= ends):
                 break
-            world = World(lab, story_of(seed))
-            world.run()
-            played, points, people = played + 1, points + world.scheduler.points, people + asks_a_person(world)
-            findings = check(world)
-            if findings:
-                failed.append(f"{'; '.join(map(str, findings))}\n    python -m tests.simulation replay {seed}")
-        return played, points, people, time.process_time() - used, failed
+            _play_seed(lab, seed, tally)
+        tally.seconds = time.process_time() - used
+    return tally
+
+
+def _play_seed(lab: Lab, seed: int, tally: RunTally) -> None:
+    world = World(lab, story_of(seed))
+    again = f"python -m tests.simulation replay {seed}"
+    try:
+        world.run()
+        tally.add(world, again)
+    except Exception as error:  # noqa: BLE001 -- the others go on, and this one can be played again
+        tally.crashed(error, again)
 
 
 def _matrix(arguments: argparse.Namespace) -> int:
@@ -167,7 +182,10 @@ def _play_share(cases: tuple[Case, ...], *, stops_at: float) -> Tally:
         for case in cases:
             if time.monotonic() > stops_at:
                 break
-            tally.add(play(lab, case))
+            try:
+                tally.add(play(lab, case))
+            except Exception as error:  # noqa: BLE001 -- the others go on, and this one can be played again
+                tally.crashed(case, error)
     return tally
 
 

@@ -133,6 +133,9 @@ class Fault(StrEnum):
     BAD_JSON = "bad JSON"
     HTML = "a page with 200"
     TRUNCATED = "truncated"
+    PAID_400 = "paid, rolled back, 400"
+    PAID_500 = "paid, rolled back, 500"
+    PAID_LOST = "paid, rolled back, no answer"
     SLOW = "slower than the lease"
     PAUSED = "paused past the lease"
     BUSY = "database busy"
@@ -152,6 +155,9 @@ MEANINGS = {
     Fault.REFUSED: "no connection is made",
     Fault.RESET_BEFORE: "the connection breaks; nothing has happened",
     Fault.RESET_AFTER: "the connection breaks; it had happened",
+    Fault.PAID_400: "the gateway has paid, Magento fails to save its memo and says so with its usual text",
+    Fault.PAID_500: "the gateway has paid, Magento fails to save its memo, and a 500 is all that is said",
+    Fault.PAID_LOST: "the gateway has paid, Magento fails to save its memo, and the connection breaks",
     Fault.SLOW: "it takes longer than the lease and succeeds, while others go on",
     Fault.PAUSED: "our machine stands still before the first byte until the lease is over, and then sends",
     Fault.BUSY: "no turn to write in time",
@@ -176,6 +182,9 @@ _SAID_BEFORE = (
 )
 _SPOILT = (Fault.BAD_JSON, Fault.HTML, Fault.TRUNCATED)
 _AFTER_EFFECT = (Fault.TIMEOUT_AFTER, Fault.RESET_AFTER, Fault.S500_AFTER, Fault.S502_AFTER)
+
+#: The gateway's payment is not undone with Magento's transaction. Source: recordings/concurrent-identical-online.json.
+PAID_ROLLED_BACK = (Fault.PAID_400, Fault.PAID_500, Fault.PAID_LOST)
 _HTTP = (*_CRASHES, *_LOST_BEFORE, *_SAID_BEFORE, *_SPOILT, Fault.SLOW, *_CLOCKS)
 
 APPLICABLE: dict[Kind, tuple[Fault, ...]] = {
@@ -185,7 +194,7 @@ APPLICABLE: dict[Kind, tuple[Fault, ...]] = {
     Kind.LOOK: (*_CRASHES, Fault.DISK_FULL, Fault.SLOW, *_CLOCKS),
     Kind.READ: _HTTP,
     Kind.SIGN_IN: _HTTP,
-    Kind.REFUND: (*_HTTP, *_AFTER_EFFECT, Fault.TIMEOUT_AMID, Fault.CRASH_AMID, Fault.PAUSED),
+    Kind.REFUND: (*_HTTP, *_AFTER_EFFECT, *PAID_ROLLED_BACK, Fault.TIMEOUT_AMID, Fault.CRASH_AMID, Fault.PAUSED),
     Kind.EMAIL: (*_HTTP, *_AFTER_EFFECT),
     Kind.TELL: (*_CRASHES, Fault.SLOW, *_CLOCKS),
 }
@@ -213,6 +222,7 @@ _REASONS: tuple[tuple[tuple[Kind, ...], tuple[Fault, ...], str], ...] = (
         (*_AFTER_EFFECT, Fault.TIMEOUT_AMID, Fault.CRASH_AMID),
         _NOT_HTTP,
     ),
+    (tuple(kind for kind in Kind if kind is not Kind.REFUND), PAID_ROLLED_BACK, "only a refund reaches the gateway"),
     (tuple(kind for kind in Kind if kind is not Kind.REFUND), (Fault.PAUSED,), f"as `{Fault.SLOW}`: nothing is sent"),
     ((Kind.LOOK,), (Fault.BUSY,), "readers never wait for writers (WAL)"),
     ((Kind.DOOR, Kind.PURE, Kind.READ, Kind.SIGN_IN, Kind.REFUND, Kind.EMAIL, Kind.TELL), _DATABASE, _NO_DATABASE),
@@ -233,7 +243,12 @@ class Strike:
 def applicable(*, online: bool, detours: bool = False) -> Iterator[Strike]:
     for boundary in BOUNDARIES:
         if (online or not boundary.online_only) and (detours or not boundary.is_detour):
-            yield from (Strike(boundary=boundary.name, fault=fault) for fault in APPLICABLE[boundary.kind])
+            faults = APPLICABLE[boundary.kind]
+            yield from (
+                Strike(boundary=boundary.name, fault=fault)
+                for fault in faults
+                if online or fault not in PAID_ROLLED_BACK
+            )
 
 
 def inapplicable() -> Iterator[tuple[Strike, str]]:

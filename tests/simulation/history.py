@@ -16,7 +16,7 @@ from service.core.lifecycle import DeliveryState, RefundState
 from service.core.marker import markers_in, stem_of
 from tests.simulation.shop import line_of, order_of
 from tests.simulation.story import Message
-from tests.simulation.world import BASE_URL, World
+from tests.simulation.world import BASE_URL, Call, World
 
 _FINAL = (DeliveryState.DONE, DeliveryState.NEEDS_PERSON)
 
@@ -98,10 +98,15 @@ def _doubled(world: World) -> Iterator[Finding]:
         paid = sum((p.amount for p in world.log.paid if p.order == order and p.client != "admin"), Decimal(0))
         if paid > value:
             yield Finding(what="doubled", text=f"the gateway paid {paid} for {order}, approved were {value}")
-    for order_id, sent, read in world.log.calls:
+    for call in world.log.calls:
         for hand_order_id, made in world.log.hand_memos:
-            if order_id == hand_order_id and made < read < sent and _asks_about_hand_memos(world, order_id):
-                text = f"refunded order {order_id} although a memo made by hand was there to be read"
+            if call.order != hand_order_id or not _asks_about_hand_memos(world, call.order):
+                continue
+            if made < call.read:
+                text = f"refunded order {call.order} although a memo made by hand was there to be read"
+                yield Finding(what="doubled", text=text)
+            elif made < call.sent and world.story.looks_later and not _is_alarmed(world, call):
+                text = f"memo {call.memo_id} came after one made by hand that nobody had read, and no alarm was raised"
                 yield Finding(what="doubled", text=text)
 
 
@@ -112,17 +117,25 @@ def _asks_about_hand_memos(world: World, order_id: int) -> bool:
     return any(made.sku in returned for made in world.story.hand_refunds if made.order == number)
 
 
+def _is_alarmed(world: World, call: Call) -> bool:
+    """Whether the refund that made a second memo asks a person to compare; true where it made none."""
+    rows = [row for row in world.refunds if row.memo_id == call.memo_id]
+    return call.memo_id is None or any(row.reason_code.startswith("drift-") for row in rows)
+
+
 # --- books ------------------------------------------------------------------------------------------------------------
 
 
 def _books(world: World) -> Iterator[Finding]:
-    """Every payment of ours has its memo, or a person who looks for it; every `done` has its memo; no false alarm."""
+    """Every memo of ours is a return's and worth its units; every payment has its memo, or a person who looks for it;
+    every `done` has its memo; no false alarm."""
     memos = world.sandbox.shop.memos
+    yield from _wrong_memos(world)
     for order in sorted({message.order for message in world.story.messages}):
         if order_of(world.sandbox, order)["payment"]["method"] == "checkmo":
             continue
         paid = sum((p.amount for p in world.log.paid if p.order == order and p.client != "admin"), Decimal(0))
-        in_memos = sum((m["base_grand_total"] for m in _our_memos(world, order)), Decimal(0))
+        in_memos = sum((memo["base_grand_total"] for memo in _our_memos(world, order)), Decimal(0))
         unknown = any(r.state is RefundState.UNKNOWN and r.order_increment_id == order for r in world.refunds)
         if paid != in_memos and not unknown:
             yield Finding(what="books", text=f"order {order}: the gateway paid {paid}, the memos say {in_memos}")
@@ -131,6 +144,21 @@ def _books(world: World) -> Iterator[Finding]:
             yield Finding(what="books", text=f"refund {row.id} is done by memo {row.memo_id}, which is not its own")
         if row.reason_code.startswith("drift-") and not world.story.hand_refunds:
             yield Finding(what="books", text=f"refund {row.id} raised an alarm about nothing: {row.reason}")
+
+
+def _wrong_memos(world: World) -> Iterator[Finding]:
+    stems = {_stem(world, message) for message in world.story.messages}
+    for call in world.log.calls:
+        memo = None if call.memo_id is None else world.sandbox.shop.memos.get(call.memo_id)
+        if memo is None:
+            continue
+        if {marker.stem for marker in markers_in(_text(memo))} - stems or not markers_in(_text(memo)):
+            yield Finding(what="books", text=f"memo {call.memo_id} is ours and carries no return's marker")
+        number = world.sandbox.shop.orders[call.order]["increment_id"]
+        worth = sum((_price(world, number, item["sku"]) * item["qty"] for item in memo["items"]), Decimal(0))
+        if memo["base_grand_total"] != worth:
+            text = f"memo {call.memo_id} gives {memo['base_grand_total']} for units worth {worth}"
+            yield Finding(what="books", text=text)
 
 
 # --- what is compared -------------------------------------------------------------------------------------------------
@@ -164,14 +192,18 @@ def _most_approved(world: World, message: Message) -> Counter[str]:
 
 def _given(world: World, message: Message) -> Counter[str]:
     """Units of the memos that carry the return's marker."""
-    order = order_of(world.sandbox, message.order)
-    stem = stem_of(namespace="warehouse", instance=BASE_URL, order_id=order["entity_id"], return_id=message.return_id)
+    stem = _stem(world, message)
     given: Counter[str] = Counter()
     for memo in _our_memos(world, message.order):
         if any(marker.stem == stem for marker in markers_in(_text(memo))):
             for item in memo["items"]:
                 given[item["sku"]] += int(item["qty"])
     return given
+
+
+def _stem(world: World, message: Message) -> str:
+    order_id = order_of(world.sandbox, message.order)["entity_id"]
+    return stem_of(namespace="warehouse", instance=BASE_URL, order_id=order_id, return_id=message.return_id)
 
 
 def _our_memos(world: World, order: str) -> list[dict[str, Any]]:
@@ -186,8 +218,12 @@ def _text(memo: dict[str, Any]) -> str:
 
 def _value(world: World, message: Message) -> Decimal:
     approved = _most_approved(world, message)
-    prices = {sku: Decimal(line_of(world.sandbox, message.order, sku)["base_price"]) for sku in approved}
-    return sum((prices[sku] * units for sku, units in approved.items()), Decimal(0))
+    return sum((_price(world, message.order, sku) * units for sku, units in approved.items()), Decimal(0))
+
+
+def _price(world: World, order: str, sku: str) -> Decimal:
+    """What a unit is worth: these orders have neither tax nor discount, and no shipping goes back."""
+    return Decimal(line_of(world.sandbox, order, sku)["base_price"])
 
 
 def _shown(units: Counter[str]) -> str:

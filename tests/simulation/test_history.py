@@ -79,9 +79,35 @@ def test_a_delivery_that_ends_neither_done_nor_with_a_person_is_stuck(lab):
 def test_a_call_after_a_readable_memo_made_by_hand_is_doubled(lab):
     world = played(lab, OFFLINE)
     world.story = replace(world.story, hand_refunds=(HandRefund(order=OFFLINE, sku=BAG),))
-    ((order_id, sent, read),) = world.log.calls
+    (call,) = world.log.calls
 
-    world.log.hand_memos.append((order_id, read - 1))
+    world.log.hand_memos.append((call.order, call.read - 1))
 
-    assert sent > read
+    assert call.sent > call.read
     assert found(world) == ["doubled"]
+
+
+def test_a_memo_made_by_hand_since_the_reading_wants_an_alarm(lab):
+    world = played(lab, OFFLINE)
+    world.story = replace(world.story, hand_refunds=(HandRefund(order=OFFLINE, sku=BAG),))
+    (call,) = world.log.calls
+    row = world.refunds[0]
+
+    world.log.hand_memos.append((call.order, call.read + 0.5))
+    unseen = found(world)
+    world.refunds = (replace(row, needs_person=True, reason_code="drift-at-once"),)
+
+    assert unseen == ["doubled"]
+    assert found(world) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "text"), [({"base_grand_total": Decimal(500)}, "gives 500"), ({"comments": []}, "no return's marker")]
+)
+def test_a_memo_of_ours_that_is_worth_something_else_or_is_nobodys_is_found(lab, change, text):
+    world = played(lab, OFFLINE)
+    memo = world.sandbox.shop.memos[world.log.calls[0].memo_id]
+
+    memo.update(change)
+
+    assert any(finding.what == "books" and text in finding.text for finding in check(world))

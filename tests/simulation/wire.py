@@ -18,7 +18,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from service.sandbox import faults as sandbox
 from service.sandbox.http import Answer, Request
-from tests.simulation.boundaries import Boundary, Fault, boundary_at
+from tests.simulation.boundaries import PAID_ROLLED_BACK, Boundary, Fault, boundary_at
 from tests.simulation.processes import Process
 
 #: (method, end or part of the path, place in BOUNDARIES); the first that fits.
@@ -54,14 +54,15 @@ _SPOILS = {
     Fault.BAD_JSON: sandbox.Fault(kind=sandbox.Kind.STATUS_AFTER, status=200, body='{"items": [{"entity_id": 1'),
     Fault.HTML: sandbox.Fault(kind=sandbox.Kind.HTML_200_AFTER),
     Fault.TRUNCATED: sandbox.Fault(kind=sandbox.Kind.TRUNCATED),
+    Fault.PAID_500: sandbox.Fault(kind=sandbox.Kind.STATUS_AFTER, status=500),
 }
 
 
 class Magento(Protocol):
     """The store of a schedule, as requests reach it."""
 
-    def serve(self, asked: Request, client: str) -> Answer:
-        """From its beginning to its end, with turns for others in between."""
+    def serve(self, asked: Request, client: str, *, saves: bool = True) -> Answer:
+        """From its beginning to its end, with turns for others in between; `saves` False: it fails once it has paid."""
 
     def begin(self, asked: Request, client: str, *, goes_on_after_seconds: float) -> None:
         """Its first step now, and the rest later, whoever has gone by then."""
@@ -116,7 +117,7 @@ class SimulatedSession(requests.Session):
         self._process.check_alive()
         if fault is Fault.CRASH_AFTER:
             self._process.die()
-        if fault is Fault.RESET_AFTER:
+        if fault in {Fault.RESET_AFTER, Fault.PAID_LOST}:
             raise _reset()
         if fault is Fault.TIMEOUT_AFTER:
             magento.wait(read_timeout_seconds)
@@ -128,7 +129,7 @@ class SimulatedSession(requests.Session):
 
     def _served(self, asked: Request, fault: Fault | None) -> Answer:
         def call(request: Request) -> Answer:
-            return self._magento.serve(request, self._process.name)
+            return self._magento.serve(request, self._process.name, saves=fault not in PAID_ROLLED_BACK)
 
         rules = [_SPOILS[fault]] if fault in _SPOILS else []
         return sandbox.build_faults(rules).apply(asked, call) if rules else call(asked)

@@ -24,6 +24,7 @@ from service.magento import MagentoClient
 from service.notify import Notifier
 from service.runtime import Runtime
 from service.sandbox.http import Answer, Request
+from service.sandbox.shop import PAID, NotSavedError
 from service.settings import (
     AdminAuth,
     Caps,
@@ -77,6 +78,17 @@ class Paid:
     client: str
 
 
+@dataclass(kw_only=True, slots=True)
+class Call:
+    """A refund call of ours: its order's entity id, when it arrived, and when what it rests on was read."""
+
+    order: int
+    sent: int
+    read: int
+    #: The memo that it made.
+    memo_id: int | None = None
+
+
 @dataclass(kw_only=True)
 class Log:
     """What really happened, as nobody in the play can see it; numbers are moments in the order of events."""
@@ -84,12 +96,12 @@ class Log:
     acknowledged: list[Message] = field(default_factory=list)
     paid: list[Paid] = field(default_factory=list)
     struck: list[Strike] = field(default_factory=list)
-    #: (client, order entity id) → moment of its last reading of that order.
-    order_read: dict[tuple[str, int], int] = field(default_factory=dict)
+    #: Client → the order that it read last, by entity id, and the moment at which that reading was complete.
+    read: dict[str, tuple[int, int]] = field(default_factory=dict)
     #: (order entity id, moment) of each memo made by hand.
     hand_memos: list[tuple[int, int]] = field(default_factory=list)
-    #: (order entity id, moment, moment of the reading it rests on) of each refund call that arrived.
-    calls: list[tuple[int, int, int]] = field(default_factory=list)
+    #: Each refund call that arrived, but those of staff.
+    calls: list[Call] = field(default_factory=list)
     notifications: list[str] = field(default_factory=list)
 
 
@@ -341,8 +353,8 @@ class World:
 
     # --- Magento ------------------------------------------------------------------------------------------------------
 
-    def serve(self, asked: Request, client: str) -> Answer:
-        return self._finish(self._watched(asked, client), asked, client)
+    def serve(self, asked: Request, client: str, *, saves: bool = True) -> Answer:
+        return self._finish(self._watched(asked, client, saves=saves), asked, client)
 
     def begin(self, asked: Request, client: str, *, goes_on_after_seconds: float) -> None:
         steps = self._watched(asked, client)
@@ -368,23 +380,24 @@ class World:
                 # The lock on an order is asked for again every 2 ms; a tenth of a second tells as much.
                 self.scheduler.sleep(max(point.seconds, 0.1))
 
-    def _watched(self, asked: Request, client: str) -> Generator[Any, None, Answer]:
+    def _watched(self, asked: Request, client: str, *, saves: bool = True) -> Generator[Any, None, Answer]:
         """The request's steps, with what they did written down."""
         steps = self.sandbox.steps(asked)
-        self._note_call(asked, client)
+        call = self._note_call(asked, client)
+        point = None
         while True:
             lines, memos = len(self.sandbox.gateway.ledger), len(self.sandbox.shop.memos)
             try:
-                point = next(steps)
+                point = steps.throw(NotSavedError()) if point == PAID and not saves else next(steps)
             except StopIteration as done:
-                self._note_effects(client, lines, memos)
-                if asked.method == "GET" and "/orders" in asked.path:
-                    self._note_reading(client, done.value)
+                self._note_effects(client, lines, memos, call)
+                if asked.method == "GET":
+                    self._note_reading(client, asked, done.value)
                 return done.value  # type: ignore[no-any-return]
-            self._note_effects(client, lines, memos)
+            self._note_effects(client, lines, memos, call)
             yield point
 
-    def _note_effects(self, client: str, lines: int, memos: int) -> None:
+    def _note_effects(self, client: str, lines: int, memos: int, call: Call | None) -> None:
         for line in self.sandbox.gateway.ledger[lines:]:
             if line.what == "refund":
                 self.log.paid.append(Paid(order=line.order, amount=line.amount, client=client))
@@ -394,22 +407,31 @@ class World:
             if client == "admin":
                 self._moment += 1
                 self.log.hand_memos.append((memo["order_id"], self._moment))
+            elif call is not None:
+                call.memo_id = memo["entity_id"]
 
-    def _note_reading(self, client: str, answer: Answer) -> None:
-        if answer.status == 200:
+    def _note_reading(self, client: str, asked: Request, answer: Answer) -> None:
+        """Memos that are read after their order belong to the same reading: what they show can be known."""
+        if answer.status != 200:
+            return
+        self._moment += 1
+        if "/orders" in asked.path:
             said = json.loads(answer.body)
             for order in said["items"] if "total_count" in said else [said]:
-                self._moment += 1
-                self.log.order_read[client, order["entity_id"]] = self._moment
+                self.log.read[client] = order["entity_id"], self._moment
+        elif asked.path.partition("?")[0].endswith("/creditmemos") and client in self.log.read:
+            self.log.read[client] = self.log.read[client][0], self._moment
 
-    def _note_call(self, asked: Request, client: str) -> None:
+    def _note_call(self, asked: Request, client: str) -> Call | None:
         if client == "admin" or not asked.path.endswith("/refund"):
-            return
+            return None
         entity_id = int(asked.path.split("/")[-2])
         if "/invoice/" in asked.path:
             entity_id = self.sandbox.shop.invoices[entity_id]["order_id"]
         self._moment += 1
-        self.log.calls.append((entity_id, self._moment, self.log.order_read.get((client, entity_id), 0)))
+        order, read = self.log.read.get(client, (0, 0))
+        self.log.calls.append(Call(order=entity_id, sent=self._moment, read=read if order == entity_id else 0))
+        return self.log.calls[-1]
 
     def _refund_by_hand(self, made: HandRefund) -> None:
         self.serve(hand_refund(self.sandbox, made.order, made.sku, made.units), "admin")
