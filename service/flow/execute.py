@@ -19,7 +19,7 @@ from service.core.marker import markers_of, memo_with
 from service.core.orders import Reading
 from service.core.plan import Plan, Question, Route, Verdict
 from service.core.planning import plan_refunds
-from service.core.returns import ApprovedReturn
+from service.core.returns import ApprovedReturn, Quantities
 from service.core.wording import money
 from service.flow.confirm import confirm_pending
 from service.flow.outcome import Ended
@@ -125,6 +125,8 @@ def _held_back(work: Work, planned: _Planned) -> Ended | None:
     """What the plan, the mode, the switches or the caps say against sending; None: nothing does."""
     plan = planned.plan
     _watch_for_forgotten(work, planned.reading)
+    if (behind := _receipts_missing(work, plan)) is not None:
+        return behind
     if plan.verdict is Verdict.NOTHING:
         return Ended.done(plan.notes[-1].text, code="nothing-left")
     if plan.verdict is Verdict.PERSON:
@@ -166,6 +168,23 @@ def _watch_for_forgotten(work: Work, reading: Reading) -> None:
     if work.store.guards.set(instance, reason, work.now()):
         subject = f"store {work.settings.name}"
         work.runtime.notifier.needs_person(subject=subject, code=DATABASE_BEHIND, reason=reason)
+
+
+def _receipts_missing(work: Work, plan: Plan) -> Ended | None:
+    """While the guard is set, a return that is the sum of its receipts waits, even where nothing seems to be left.
+
+    A receipt that came after the copy is not in the sum, and what was given back for it would count for this one.
+    """
+    if work.case.event.quantities is not Quantities.DELTA:
+        return None
+    guard = work.store.guards.of(work.case.instance)
+    if guard is None or _is_approved_since(work.case, plan, guard.set_at):
+        return None
+    text = (
+        f"{guard.reason}. Source {work.source.name} reports each receipt once, and some may be missing: have it "
+        "deliver again what it sent since the copy was made, then run refundry reconcile, and reconcile --accept"
+    )
+    return Ended.needs_person(DATABASE_BEHIND, text)
 
 
 def _database_behind(work: Work, planned: _Planned) -> Ended | None:

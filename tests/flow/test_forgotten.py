@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 
 from service.core.lifecycle import DeliveryState
+from service.core.policy import SourcePolicy
+from service.core.returns import Quantities
 from service.errors import Conflict
 from service.flow import answers
 from service.flow.forgotten import accept_forgotten, search_forgotten
@@ -33,25 +35,26 @@ NEW = {"order": TWO_INVOICES, "line": ("24-WG085", 1), "return_id": "RMA-4"}
 
 def say(world, said):
     """As the sender says it, and says it again: the same delivery, event and time."""
-    name = said["return_id"]
+    name = said.get("name", said["return_id"])
     return world.say(
         said["order"],
         said["line"],
-        return_id=name,
+        return_id=said["return_id"],
         event_id=f"evt-{name}",
         delivery_id=f"msg-{name}",
         occurred_at=MONDAY.isoformat(),
+        **said.get("more", {}),
     )
 
 
-def go_back(world, *, hours=2):
+def go_back(world, *, hours=2, since=(SINCE, SINCE_OFFLINE)):
     """Copy, refund some more, lose the disk, and begin again from the copy; the store remembers everything."""
     say(world, BEFORE)
     world.work()
     copy = world.tmp_path / "copy.db"
     backup(world.url, copy)
-    say(world, SINCE)
-    say(world, SINCE_OFFLINE)
+    for said in since:
+        say(world, said)
     world.work()
     world.clock.advance(hours * 3600)
     world.runtime.store.close()
@@ -282,3 +285,33 @@ def test_the_restored_database_keeps_what_was_known_at_the_copy(world):
 
     assert [row.state for row in store.refunds.list()] == ["done"]
     store.close()
+
+
+# --- receipts, each of which is told once -----------------------------------------------------------------------------
+
+
+def receipt(order, line, number):
+    """Receipt `number` of one return."""
+    more = {"receipt_id": f"rec-{number}"}
+    return {"order": order, "line": line, "return_id": "RMA-7", "name": f"receipt-{number}", "more": more}
+
+
+@pytest.mark.parametrize(("order", "sku"), [(ONLINE, BAG), ("000000103", "MH01-XL-Gray")], ids=["online", "offline"])
+def test_a_return_of_receipts_waits_until_those_that_were_forgotten_are_there_again(tmp_path, order, sku):
+    world = World(tmp_path, source_changes={"policy": SourcePolicy(quantities=Quantities.DELTA)})
+    forgotten, new = receipt(order, (sku, 1), 1), receipt(order, (sku, 1), 2)
+    go_back(world, since=(forgotten,))
+
+    received = say(world, new)
+    world.work()
+    waits, reason = world.state(received), world.delivery(received).reason
+    say(world, forgotten)
+    world.work()
+    search_forgotten(world.runtime, "anna")
+    accept_forgotten(world.runtime, "anna")
+    world.work()
+
+    assert waits == BEHIND
+    assert "have it deliver again what it sent since the copy" in reason
+    assert [body["items"][0]["qty"] for _, body in world.posts()] == [1]
+    assert sum(item["qty"] for memo in world.memos(order) for item in memo["items"] if item["sku"] == sku) >= 2
