@@ -154,3 +154,9 @@ class MagentoUnreadable(MagentoError):
     """A 200 whose body lacks what we must know."""
 
     kind = "magento-unreadable"
+
+
+class MemoMissing(MagentoError):
+    """A memo that our database knows by its id is not among its order's."""
+
+    kind = "memo-missing"

@@ -21,6 +21,7 @@ from service.core.plan import Plan, Question, Route, Verdict
 from service.core.planning import plan_refunds
 from service.core.returns import ApprovedReturn, Quantities
 from service.core.wording import money
+from service.errors import MemoMissing
 from service.flow.confirm import confirm_pending
 from service.flow.outcome import Ended
 from service.flow.reading import read_around, read_order
@@ -29,7 +30,7 @@ from service.flow.work import Work
 from service.magento import OutcomeKind, refund_body, refund_path
 from service.runtime import Runtime
 from service.settings import Mode, SourceSettings
-from service.store import DATABASE_BEHIND, Claim, RefundRow, ReturnCase
+from service.store import DATABASE_BEHIND, Claim, RefundRow, ReturnCase, format_id
 
 # A return becomes at most two memos per invoice; more rounds than this mean that something goes in circles.
 _ROUNDS = 20
@@ -94,6 +95,7 @@ def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
     ours, unsettled = work.store.refunds.around(work.case.id, work.case.instance, order.entity_id)
     memos_matter = row.sends > 0 or any(other.sends > 0 for other in ours)
     reading = read_around(work.magento, work.settings, order, memos_matter=memos_matter)
+    _check_ours_were_read(ours, reading)
     if row.sends and row.marker and (memo := memo_with(row.marker, reading.memos)):
         work.mark_done(row, memo.entity_id, stock_proven=False)
         return None
@@ -116,6 +118,18 @@ def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
     bodies = tuple(refund_body(refund.request) for refund in plan.refunds)
     rows = work.store.returns.save_plan(work.claim, work.case.id, row.id, plan, bodies=bodies, now=work.now())
     return _Planned(row=rows[0] if rows else row, reading=reading, plan=plan, read_at=read_at)
+
+
+def _check_ours_were_read(ours: tuple[RefundRow, ...], reading: Reading) -> None:
+    """MemoMissing where a memo that we know of is not in the reading: planned on it, its units would go out again."""
+    read = {memo.entity_id for memo in reading.memos}
+    for row in ours:
+        if row.state is RefundState.DONE and row.memo_id is not None and row.memo_id not in read:
+            raise MemoMissing(
+                f"credit memo {row.memo_id} of {format_id('refund', row.id)} is not among the memos of order "
+                f"#{reading.order.increment_id}. Is Magento answered from a replica or a cache that is behind, or was "
+                "the memo deleted?"
+            )
 
 
 # --- reasons not to send --------------------------------------------------------------------------------------------

@@ -148,6 +148,20 @@ def test_one_refund_can_be_approved_by_itself(world):
     assert len(world.runtime.store.guards.all()) == 1
 
 
+def test_a_yes_of_the_same_moment_is_none_since(world):
+    go_back(world)
+    new = say(world, NEW)
+    world.work()
+    case = world.runtime.store.returns.case(world.delivery(new).return_id)
+
+    assert [guard.set_at for guard in world.runtime.store.guards.all()] == [world.clock()]
+    world.runtime.store.returns.approve(case.id, case.plan_fingerprint, "anna", world.clock())
+    answers.retry(world.runtime, case.id, "anna")
+    world.work()
+
+    assert world.state(new) == BEHIND
+
+
 def test_a_yes_that_the_copy_remembers_is_no_yes_to_sending_again(tmp_path):
     """Approved, copied, paid without a memo, restored: the copy would send it a second time."""
     world = World(tmp_path, policy_changes={"review_amount_over": Decimal(10)})

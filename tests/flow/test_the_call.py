@@ -10,6 +10,7 @@ from service.core.policy import SourcePolicy
 from service.flow import answers
 from service.sandbox.http import Answer
 from service.sandbox.order_specs import LineSpec, OrderSpec
+from service.store import Settlement
 from tests.flow.world import World, dollars
 
 OFFLINE, ONLINE = "000000101", "000000102"
@@ -258,3 +259,90 @@ def test_a_finished_refund_is_told_with_its_memo_and_order(world):
     assert world.people.refunded_told == [("ref_1", row.memo_id, ONLINE)]
     assert world.delivery(received).reason == f"34.00 USD given back (credit memo {row.memo_id})"
     assert world.paid_back(ONLINE) == dollars(34)
+
+
+def test_a_call_that_arrives_after_the_last_look_is_found_in_the_reading_for_the_next(world):
+    world.answer_late(seconds=10**9)
+    received = tee(world)
+    world.work()
+    (late,) = [asked for _, asked in world._late]
+    handle = world.sandbox.handle
+
+    def arrives_once_the_order_is_read(asked):
+        answer = handle(asked)
+        if asked.method == "GET" and asked.path.partition("?")[0].endswith(f"/orders/{world.orders[OFFLINE]}"):
+            world.sandbox.handle = handle
+            handle(late)
+        return answer
+
+    world.sandbox.handle = arrives_once_the_order_is_read
+    world.work_until_idle()
+
+    assert (len(world.posts()), len(world.memos(OFFLINE))) == (1, 1)
+    assert world.state(received) == (DONE, "nothing-left")
+    assert [row.stock_proven for row in world.refunds()] == [False]
+
+
+def test_at_the_moment_at_which_it_is_settled_a_lost_call_is_sent_again(world):
+    world.fault("POST */order/*/refund lost-before times=1")
+    received = tee(world)
+    world.work()
+    settle_at = world.refunds()[0].settle_at
+
+    for moment, posts in ((settle_at - timedelta(microseconds=1), 1), (settle_at, 2)):
+        world.clock.now = moment
+        answers.replay(world.runtime, received.delivery_id, "anna")
+        world.work()
+        assert len(world.posts()) == posts
+
+
+# --- what is known of earlier calls -----------------------------------------------------------------------------------
+
+
+def test_a_memo_of_ours_that_is_not_shown_holds_the_next_call_back_until_it_is(world):
+    bag(world)
+    world.work()
+    memos = world.sandbox.shop.memos
+    (memo,) = world.memos(ONLINE)
+
+    del memos[memo["entity_id"]]
+    judged_otherwise = world.say(ONLINE, ("24-MB01", 1, "damaged"))
+    world.work()
+    behind = world.state(judged_otherwise), world.delivery(judged_otherwise).reason
+    memos[memo["entity_id"]] = memo
+    world.work_until_idle()
+
+    assert behind[0] == (WAITING, "memo-missing")
+    assert f"credit memo {memo['entity_id']} of ref_1 is not among the memos of order #{ONLINE}" in behind[1]
+    assert world.paid_back(ONLINE) == dollars(34)
+    assert world.state(judged_otherwise)[0] is DONE
+
+
+def test_a_memo_of_ours_that_stays_away_is_asked_about(world):
+    bag(world)
+    world.work()
+    world.sandbox.shop.memos.clear()
+
+    more = world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    assert world.state(more) == (PERSON, "memo-missing")
+    assert world.paid_back(ONLINE) == dollars(34)
+
+
+def test_what_was_paid_without_a_memo_counts_as_given_when_more_is_approved(world):
+    world.fault("POST */invoice/*/refund paid-rolled-back times=1")
+    bag(world)
+    world.work_until_idle()
+    (row,) = world.refunds()
+    answers.settle(world.runtime, row.id, Settlement.PAID_NO_MEMO, "anna", text="the gateway has it")
+    world.work_until_idle()
+    world.requests.clear()
+
+    more = world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    assert world.paid_back(ONLINE) == dollars(34, 34)
+    assert world.state(more)[0] is DONE
+    # The order shows no refund; that one was sent is reason enough to read its memos.
+    assert ("GET", "/rest/default/V1/creditmemos") in world.calls()

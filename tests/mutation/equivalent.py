@@ -6,7 +6,6 @@ _LAST_CALL = "offline there are two calls at most, and the second's share is the
 _PLAY = "whole cents are compared with a hundredth of one"
 _OURS = "our own memo is left out by its id"
 _NONE = "no adjustment has been passed over before"
-_MOMENT = "the very microsecond of a deadline is on either side of it"
 
 #: Mutant.name → why no test can tell it from the real thing.
 EQUIVALENT: dict[str, str] = {
@@ -29,8 +28,9 @@ EQUIVALENT: dict[str, str] = {
     "service/core/memo_shipping.py:_given_back: asked >= to_cent(most) + PLAY → asked > to_cent(most) + PLAY": _PLAY,
     "service/core/memo_shipping.py:_given_back: asked > most - PLAY → asked >= most - PLAY": _PLAY,
     "service/core/memo_shipping.py:_given_back: whole > 0 → whole >= 0": "of no shipping all that is left is asked",
-    "service/flow/execute.py:_is_approved_since: case.approved_at > moment → case.approved_at >= moment": _MOMENT,
-    "service/flow/reconcile.py:resolve_unknown: looked_at < row.settle_at → looked_at <= row.settle_at": _MOMENT,
+    "service/flow/execute.py:_database_behind: all → any": "a plan's calls are all online or all offline",
+    "service/flow/execute.py:_send: work.claim.lease_until >= work.now() + timedelta(seconds=lease_seconds) → "
+    "work.claim.lease_until > work.now() + timedelta(seconds=lease_seconds)": "it is extended to what it is",
     "service/core/marker.py:comment_for: 'ascii' → 'ascii?'": "Python drops the mark from a codec's name",
     "service/core/marker.py:stem_of: ':' → ':?'": "a JSON list has no colon",
     "service/sources/auth/proofs.py:(module): '0|[1-9][0-9]{0,11}' → '0|[1-9][0-9]{0,11}?'": (
