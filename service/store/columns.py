@@ -19,6 +19,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: SQLite numbers rows by itself only when the key's type is exactly INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
+#: A text that was given a length once, and can be longer. SQLite never minded, and its tables say so to this day.
+Widened = Text().with_variant(String(64), "sqlite")
+
 
 class Instant(TypeDecorator[datetime]):
     """An aware datetime as microseconds since 1970 in UTC; a naive one is refused."""

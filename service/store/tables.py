@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from service.core.lifecycle import PURGEABLE_STATES, SLOT_STATES, DeliveryState, RefundState
 from service.core.plan import Route, Verdict
-from service.store.columns import Instant, Json, Money, RowId, Word
+from service.store.columns import Instant, Json, Money, RowId, Widened, Word
 
 #: A worker may take a delivery in these states, once it is due.
 CLAIMABLE_STATES = (DeliveryState.RECEIVED, DeliveryState.WAITING)
@@ -72,10 +72,10 @@ returns = _table(
     # events.id, without a foreign key: events already point here, and neither could be inserted first.
     Column("current_event_id", RowId),
     Column("plan", Json),
-    Column("plan_fingerprint", String(64)),
+    Column("plan_fingerprint", Widened),
     Column("plan_verdict", Word(Verdict)),
     Column("planned_at", Instant),
-    Column("approved_fingerprint", String(64)),
+    Column("approved_fingerprint", Widened),
     Column("approved_by", Text),
     Column("approved_at", Instant),
     Column("needs_person", Boolean, nullable=False),
@@ -280,7 +280,7 @@ guards = Table(
 found_markers = _table(
     "found_markers",
     Column("instance", Text, nullable=False),
-    Column("marker", String(64), nullable=False),
+    Column("marker", Widened, nullable=False),
     Column("order_entity_id", RowId, nullable=False),
     Column("memo_id", RowId, nullable=False),
     Column("memo_created_at", Instant, nullable=False),

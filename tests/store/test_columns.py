@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from service.core.lifecycle import RefundState
+from service.core.marker import Marker
 from service.store.columns import Instant, Json, Money, Word
 from service.store.tables import metadata
 
@@ -67,3 +68,31 @@ def test_the_schema_can_be_said_to_postgresql(table):
     for index in table.indexes:
         said = str(CreateIndex(index).compile(dialect=dialect))
         assert ("WHERE" in said) == (index.dialect_options["sqlite"]["where"] is not None)
+
+
+#: Column → the longest text that it is ever given, where the length is not its type's own. Anything else has none.
+LONGEST = {
+    "deliveries.body_sha256": "f" * 64,
+    "api_keys.key_hash": "f" * 64,
+    # A part is one more than the memos of one return on one order.
+    "refunds.marker": str(Marker(stem=f"RR-{'A' * 16}", part=10**9, restocks=True)),
+    # Magento's own column has three letters.
+    "refunds.base_currency": "USD",
+    "refunds.currency": "EUR",
+}
+
+
+def test_whatever_has_a_length_on_postgresql_is_never_given_more():
+    unexplained = []
+    for column in (column for table in metadata.sorted_tables for column in table.columns):
+        length = getattr(column.type.dialect_impl(postgresql.dialect()), "length", None)
+        if isinstance(column.type, Word):
+            longest = max(column.type.words, key=len)
+        elif isinstance(column.type, Money):
+            longest = "-9999999999999999.9999"  # Magento's DECIMAL(20,4)
+        else:
+            longest = LONGEST.get(str(column))
+        if length is not None and (longest is None or len(longest) > length):
+            unexplained.append(str(column))
+
+    assert unexplained == []

@@ -1,5 +1,6 @@
 """The guard: set once, accepted only after somebody looked, and what was found counts as known from then on."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -72,3 +73,11 @@ def test_a_second_search_keeps_what_was_accepted(store):
     (kept,) = store.guards.found(SHOP)
     assert (kept.accepted_at, kept.accepted_by) == (at(2), "Ada")
     assert store.guards.found(SHOP, accepted=False) == ()
+
+
+def test_a_marker_that_somebody_made_longer_is_kept_as_it_was_found(store):
+    typed = replace(FORGOTTEN, marker=f"RR-BBBBBBBBBBBBBBBB-{'1' * 100}R")
+
+    store.guards.keep_found(SHOP, [typed], "Ada", NOW)
+
+    assert [each.marker for each in store.guards.found(SHOP)] == [typed.marker]

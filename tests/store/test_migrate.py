@@ -59,6 +59,16 @@ def test_the_tables_are_what_the_migrations_make(database_url):
         assert compare_metadata(context, metadata) == []
 
 
+@on_postgresql
+def test_what_is_made_longer_is_not_written_anew(database_url):
+    _upgrade(read_url(database_url), "0006")
+    before = _files(database_url)
+
+    migrate(database_url)
+
+    assert _files(database_url) == before
+
+
 @on_sqlite
 def test_partial_indexes_have_the_conditions_that_the_tables_say(database_url, tmp_path):
     migrate(database_url)
@@ -210,6 +220,17 @@ INSERT INTO deliveries (source, delivery_key, body_sha256, body, headers, receiv
     wake_asked, reason_code, reason, redeliveries)
 VALUES ('warehouse', 'd{0}', '', '', '{{}}', 0, 'done', '', 0, 0, false, '', '', 0)
 """
+
+
+def _files(url):
+    """In which file PostgreSQL keeps each table and index; one that is written anew is in another."""
+    with psycopg.connect(url) as other:
+        return dict(
+            other.execute(
+                "SELECT relname, relfilenode FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+                " WHERE nspname = 'public' AND relkind IN ('r', 'i')"
+            )
+        )
 
 
 def _is_waited_for(url):

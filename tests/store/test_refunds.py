@@ -178,6 +178,18 @@ def test_a_plan_s_first_refund_holds_the_slot_and_the_rest_are_planned(store, gi
     assert (str(first.predicted_base_total), first.base_currency, first.currency) == ("10.10", "USD", "EUR")
 
 
+def test_a_plan_of_more_calls_than_any_order_has_invoices_is_saved_and_approved(store, given):
+    markers = [f"RR-AAAAAAAAAAAAAAAA-{part:02d}R" for part in range(1, 41)]
+
+    _, case, rows = given.planned(*markers)
+    fingerprint = store.returns.case(case.id).plan_fingerprint
+    store.returns.approve(case.id, fingerprint, "Ada", at(1))
+
+    assert [row.marker for row in rows] == markers
+    assert fingerprint.count("+") == 39
+    assert store.returns.case(case.id).is_approved
+
+
 def test_a_new_plan_takes_the_place_of_the_old_one(store, given):
     claim, case, (first, _) = given.planned(FIRST, SECOND)
 
