@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from service.core.marker import markers_of
-from service.core.orders import CreditMemo, Reading
+from service.core.orders import CreditMemo, Order, Reading
 from service.core.plan import RefundRequest, Route
 from service.core.wording import money, units
 
@@ -130,7 +130,7 @@ def _second_memo(facts: RefundFacts, reading: Reading) -> Iterator[_Sides]:
 
 def _unexplained(facts: RefundFacts, reading: Reading) -> Iterator[CreditMemo]:
     """Memos that are new since the reading, touch the refund's lines or have none, and that nobody answered for."""
-    touched = {item.order_item_id for item in facts.request.items}
+    touched = _meant(facts.request, reading.order)
     for memo in reading.memos:
         is_old = memo.entity_id in facts.before.memo_ids if facts.before else memo.entity_id < facts.memo_id
         is_ours = any(str(marker) in facts.our_markers for marker in markers_of(memo))
@@ -138,6 +138,23 @@ def _unexplained(facts: RefundFacts, reading: Reading) -> Iterator[CreditMemo]:
             continue
         if not memo.lines or any(line.order_item_id in touched and line.qty > 0 for line in memo.lines):
             yield memo
+
+
+def _meant(request: RefundRequest, order: Order) -> frozenset[int]:
+    """The refund's lines, and those that may have been meant instead: whoever refunds by hand picks either of them.
+
+    As in planning: lines of one SKU, and lines of one product whose options extend its SKU.
+    """
+    asked = {item.order_item_id for item in request.items}
+    lines = [line for line in order.lines if line.item_id in asked]
+    skus = {line.sku for line in lines}
+    with_options = {line.name for line in lines if line.has_custom_options}
+    alike = {
+        line.item_id
+        for line in order.lines
+        if line.sku in skus or (line.has_custom_options and line.name in with_options)
+    }
+    return frozenset(asked | alike)
 
 
 # --- the order's counters ---------------------------------------------------------------------------------------------

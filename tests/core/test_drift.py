@@ -50,8 +50,9 @@ def memo_of(entity_id, units, *, total="34", marker=None, transaction="refund-2"
 EARLIER = memo_of(10, {BAG: 1}, total="5")
 
 
-def reading(*memos, refunded=None, offline="0"):
-    order = an_order(line(BAG, "24-MB01", 34, 3), line(TEE, "WS12", 22, 1), payment="sandboxpay")
+def reading(*memos, refunded=None, offline="0", lines=()):
+    bag, tee = line(BAG, "24-MB01", 34, 3), line(TEE, "WS12", 22, 1)
+    order = an_order(*(lines or (bag, tee)), payment="sandboxpay")
     counted = sum((memo.base.grand_total for memo in memos), Decimal(0)) if refunded is None else Decimal(refunded)
     totals = replace(order.base, refunded=counted, offline_refunded=Decimal(offline))
     return a_reading(replace(order, base=totals), memos=memos)
@@ -179,6 +180,33 @@ def test_an_explained_memo_accounts_for_what_it_booked_offline_itself_and_no_mor
     assert [str(drift) for drift in found] == [
         f"booked as refunded offline: expected {expected} USD, Magento has {offline}.00 USD"
     ]
+
+
+def engraved(item_id, sku, name="Bag"):
+    return replace(line(item_id, sku, 34, 3), name=name, has_custom_options=True)
+
+
+INTERCHANGEABLE = {
+    "one SKU": (line(BAG, "24-MB01", 34, 3), line(TEE, "24-MB01", 34, 1)),
+    "one product with other options": (engraved(BAG, "24-MB01-anna"), engraved(TEE, "24-MB01-bert")),
+}
+OTHER_GOODS = {
+    "another product with options": (engraved(BAG, "24-MB01-anna"), engraved(TEE, "24-MB02-anna", "Another bag")),
+    "a name that two products share": (engraved(BAG, "24-MB01-anna"), replace(line(TEE, "24-MB02", 34, 1), name="Bag")),
+}
+
+
+@pytest.mark.parametrize("entity_id", [19, 21], ids=["before", "after"])
+@pytest.mark.parametrize("lines", INTERCHANGEABLE.values(), ids=INTERCHANGEABLE.keys())
+def test_a_memo_on_a_line_that_may_have_been_meant_instead_is_found(lines, entity_id):
+    found = find_drift(facts(), reading(EARLIER, our_memo(), memo_of(entity_id, {TEE: 1}), lines=lines))
+
+    assert [drift.code for drift in found] == ["drift-at-once" if entity_id < 20 else "drift-second-memo"]
+
+
+@pytest.mark.parametrize("lines", OTHER_GOODS.values(), ids=OTHER_GOODS.keys())
+def test_a_memo_on_other_goods_is_no_drift(lines):
+    assert find_drift(facts(), reading(EARLIER, our_memo(), memo_of(21, {TEE: 1}), lines=lines)) == ()
 
 
 def test_an_order_paid_offline_is_booked_offline():

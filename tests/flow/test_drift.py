@@ -70,6 +70,19 @@ def test_a_refund_by_hand_between_our_reading_and_our_call_raises_the_alarm(worl
     assert world.runtime.store.journal.of(refund_id=row.id)[-1].what == "refund.drifted"
 
 
+def test_a_refund_by_hand_of_the_same_sku_on_another_line_raises_the_alarm(world):
+    order, sku = "000000119", "24-WG088"
+    _, other_line = world.sandbox.shop.orders[world.orders[order]]["items"]
+    in_the_window(world, lambda: by_hand(world, order, sku, 1, item_id=other_line["item_id"]))
+    world.say(order, (sku, 1))
+    world.work()
+
+    row = looked(world)
+
+    assert len(world.memos(order)) == 2
+    assert (row.needs_person, row.reason_code) == (True, "drift-at-once")
+
+
 def in_the_window(world, happens):
     """Let `happens` happen when a refund call arrives, before Magento carries it out."""
     handle = world.sandbox.handle

@@ -247,12 +247,12 @@ def test_a_refund_by_hand_is_asked_about_and_the_answer_ends_it(world):
     assert world.state(received) == (DeliveryState.DONE, "nothing-left")
 
 
-def by_hand(world, order, sku, quantity):
+def by_hand(world, order, sku, quantity, *, item_id=None):
     """A refund that somebody makes in Magento's admin: no marker, booked offline."""
     client = world.client()
     token = client._transport  # the store's own session, to post what the product never would
     body = {
-        "items": [{"order_item_id": world.item(order, sku), "qty": quantity}],
+        "items": [{"order_item_id": item_id or world.item(order, sku), "qty": quantity}],
         "arguments": {"shipping_amount": 0},
     }
     answer = token.post_once(f"/V1/order/{world.orders[order]}/refund", body, read_timeout_seconds=10)
