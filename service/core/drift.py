@@ -44,8 +44,11 @@ class RefundFacts:
     memo_then: CreditMemo | None = None
     #: None for a refund whose reading was not kept: then memos older than ours count as known.
     before: OrderBefore | None = None
-    #: Every marker of this order that we sent, this refund's included.
-    our_markers: frozenset[str]
+    #: Memos of this order that refunds of ours made, this refund's included. A marker of ours is not enough: its call
+    #: may have been taken for lost, and another sent in its place.
+    our_memos: frozenset[int]
+    #: Markers of refunds of ours whose memo is not known yet.
+    awaited: frozenset[str] = frozenset()
     #: Memos that a person has said what they are.
     explained: frozenset[int] = frozenset()
 
@@ -130,10 +133,12 @@ def _second_memo(facts: RefundFacts, reading: Reading) -> Iterator[_Sides]:
 
 def _unexplained(facts: RefundFacts, reading: Reading) -> Iterator[CreditMemo]:
     """Memos that are new since the reading, touch the refund's lines or have none, and that nobody answered for."""
+    # A second memo with this refund's own marker is told by itself.
+    not_asked = facts.awaited | {facts.request.marker}
     touched = _meant(facts.request, reading.order)
     for memo in reading.memos:
         is_old = memo.entity_id in facts.before.memo_ids if facts.before else memo.entity_id < facts.memo_id
-        is_ours = any(str(marker) in facts.our_markers for marker in markers_of(memo))
+        is_ours = memo.entity_id in facts.our_memos or any(str(each) in not_asked for each in markers_of(memo))
         if memo.entity_id == facts.memo_id or memo.entity_id in facts.explained or is_old or is_ours:
             continue
         if not memo.lines or any(line.order_item_id in touched and line.qty > 0 for line in memo.lines):

@@ -75,12 +75,15 @@ def _facts_of(runtime: Runtime, row: RefundRow, case: ReturnCase) -> RefundFacts
     assert row.request is not None, "a refund with a memo was asked for"
     assert row.memo_id is not None, "only a refund with a memo is looked at"
     assert row.order_entity_id is not None, "a refund is sent for a known order"
+    # After the memos were read: a refund that is in flight in between has its marker on disk already.
+    ours = runtime.store.checks.ours(row.instance, row.order_entity_id)
     return RefundFacts(
         request=row.request,
         memo_id=row.memo_id,
         memo_then=None if row.memo is None else rebuild(CreditMemo, row.memo),
         before=row.order_before,
-        our_markers=runtime.store.refunds.known_markers(row.instance, row.order_entity_id),
+        our_memos=ours.memos,
+        awaited=ours.awaited,
         explained=runtime.store.returns.answered_memos(case.instance, row.order_entity_id),
     )
 

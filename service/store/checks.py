@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select, update
 
 from service.core.drift import Drift
+from service.core.lifecycle import RefundState
 from service.errors import LeaseLost
 from service.store.content import plain
 from service.store.engine import Database
 from service.store.refund_rows import change_refund, note_refund, read_refund
 from service.store.rows import DriftCheck, row_as
 from service.store.statements import Row, Statement, Transaction, given, insert_into, update_where
-from service.store.tables import drift_checks
+from service.store.tables import drift_checks, found_markers, refunds
 
 _DUE = (
     select(drift_checks.c.id)
@@ -39,8 +40,39 @@ _CLAIM = Statement(
     sets=("lease_until",),
 )
 _OF = Statement(select(drift_checks).where(drift_checks.c.refund_id == given("refund")).order_by(drift_checks.c.id))
+_OF_ORDER = (refunds.c.instance == given("instance"), refunds.c.order_entity_id == given("order"))
+_MEMOS = Statement(
+    select(refunds.c.memo_id)
+    .where(*_OF_ORDER, refunds.c.state == RefundState.DONE, refunds.c.memo_id.is_not(None))
+    .union(
+        select(found_markers.c.memo_id).where(
+            found_markers.c.instance == given("instance"),
+            found_markers.c.order_entity_id == given("order"),
+            found_markers.c.accepted_at.is_not(None),
+        )
+    )
+)
+_AWAITED = Statement(
+    select(refunds.c.marker).where(
+        *_OF_ORDER,
+        refunds.c.marker.is_not(None),
+        refunds.c.memo_id.is_(None),
+        refunds.c.superseded.is_(False),
+        or_(refunds.c.state == RefundState.DONE, refunds.c.sends > 0),
+        refunds.c.state != RefundState.REFUSED,
+    )
+)
 _NEXT_DUE = Statement(select(func.min(drift_checks.c.due_at)))
 _INSERT = insert_into(drift_checks, "refund_id", "planned_for", "due_at", "fence", "tries", "said")
+
+
+class Ours(NamedTuple):
+    """What of an order's memos is of this service's making."""
+
+    #: Memos of refunds that are done, and those that a person accepted as forgotten.
+    memos: frozenset[int]
+    #: Markers whose memo may still be found: in flight, unknown, to be sent again, paid without one.
+    awaited: frozenset[str]
 
 
 class Checks:
@@ -79,6 +111,13 @@ class Checks:
         """The looks at one refund, those still to come included, first one first."""
         with self._database.read() as tx:
             return tuple(_as_check(row) for row in tx.all(_OF, refund=refund_id))
+
+    def ours(self, instance: str, order_entity_id: int) -> Ours:
+        with self._database.read() as tx:
+            return Ours(
+                memos=frozenset(tx.scalars(_MEMOS, instance=instance, order=order_entity_id)),
+                awaited=frozenset(tx.scalars(_AWAITED, instance=instance, order=order_entity_id)),
+            )
 
     def next_due(self) -> datetime | None:
         """When the next look is due; None when none is to come."""

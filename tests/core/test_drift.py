@@ -10,7 +10,7 @@ from service.core.plan import RefundRequest, RequestItem, Route
 from tests.core.builders import BAG, TEE, TODAY, a_memo, a_reading, an_order, line
 
 OURS = "RR-AAAAAAAAAAAAAAAA-01R"
-OTHER_PART = "RR-AAAAAAAAAAAAAAAA-02N"
+OTHER_PART, UNDER_WAY, PUT_ASIDE = (f"RR-AAAAAAAAAAAAAAAA-0{part}" for part in ("2N", "3R", "4R"))
 STRANGER = "RR-BBBBBBBBBBBBBBBB-01R"
 
 
@@ -30,7 +30,8 @@ def facts(*, route=Route.INVOICE, memo_then=None, before=None, explained=()):
         memo_id=20,
         memo_then=memo_then or our_memo(),
         before=before or OrderBefore(read_at=TODAY, memo_ids=(10,), refunded=Decimal(5), offline_refunded=Decimal(0)),
-        our_markers=frozenset({OURS, OTHER_PART}),
+        our_memos=frozenset({9, 20, 22}),
+        awaited=frozenset({UNDER_WAY}),
         explained=frozenset(explained),
     )
 
@@ -60,7 +61,8 @@ def reading(*memos, refunded=None, offline="0", lines=()):
 
 QUIET = {
     "as it was": reading(EARLIER, our_memo()),
-    "another part of ours on the same lines": reading(EARLIER, our_memo(), memo_of(21, {BAG: 1}, marker=OTHER_PART)),
+    "another part of ours on the same lines": reading(EARLIER, our_memo(), memo_of(22, {BAG: 1}, marker=OTHER_PART)),
+    "a part of ours just made": reading(EARLIER, our_memo(), memo_of(21, {BAG: 1}, marker=UNDER_WAY)),
     "a later memo on another line": reading(EARLIER, our_memo(), memo_of(21, {TEE: 1}, total="22")),
     "a later memo with none of our line": reading(EARLIER, our_memo(), memo_of(21, {BAG: 0, TEE: 1}, total="22")),
     "a counter rounded down by a cent a memo": reading(EARLIER, our_memo(), refunded="38.98"),
@@ -109,6 +111,18 @@ LOUD = {
         reading(EARLIER, our_memo(), memo_of(21, {BAG: 1}, marker=STRANGER)),
         ["drift-second-memo"],
         "memos on the same lines since 20: expected none, Magento has 21 of 34.00 USD",
+    ),
+    "a marker of ours whose refund is known by another memo": (
+        reading(
+            EARLIER, our_memo(), memo_of(21, {BAG: 1}, marker=OTHER_PART), memo_of(22, {BAG: 1}, marker=OTHER_PART)
+        ),
+        ["drift-second-memo"],
+        "memos on the same lines since 20: expected none, Magento has 21 of 34.00 USD",
+    ),
+    "a refund of ours that was taken for one that did not happen": (
+        reading(EARLIER, memo_of(19, {BAG: 1}, marker=PUT_ASIDE), our_memo()),
+        ["drift-at-once"],
+        "memos between our reading and our call: expected none, Magento has 19 of 34.00 USD",
     ),
     "our memo gone, and its money": (
         reading(EARLIER),

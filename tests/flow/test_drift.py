@@ -13,7 +13,7 @@ from tests.flow.test_refunds import by_hand
 from tests.flow.world import World
 from tests.store.beside import scalar_of
 
-OFFLINE, ONLINE = "000000101", "000000102"
+OFFLINE, ONLINE, WITH_MORE = "000000101", "000000102", "000000109"
 BAG = "24-MB01"
 FIRST_LOOK, SECOND_LOOK = 300, 86_400
 
@@ -167,6 +167,25 @@ def test_two_returns_of_one_line_are_no_drift(world):
     looks = world.look()
 
     assert (looks, world.people.told) == (4, [])
+
+
+def test_a_refund_that_was_taken_for_lost_and_happens_after_all_raises_the_alarm(world):
+    world.answer_late(2000)
+    world.say(WITH_MORE, ("24-UG06", 1))
+    world.work()
+    world.clock.advance(5)
+    world.say(WITH_MORE, ("24-UG06", 1, "damaged"))
+    world.work_until_idle(at_most_seconds=1500)
+    sent, put_aside = world.refunds()
+
+    world.clock.advance(2500)
+    world.let_late_effects_happen()
+    world.look()
+
+    row = world.runtime.store.refunds.row(sent.id)
+    assert put_aside.superseded
+    assert len(world.memos(WITH_MORE)) == 2
+    assert (row.needs_person, row.reason_code) == (True, "drift-second-memo")
 
 
 def test_a_memo_that_a_person_has_explained_is_no_drift(world):

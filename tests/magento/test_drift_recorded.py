@@ -53,7 +53,7 @@ def drifts(reading):
             marker=MARKER,
             comment=MARKER,
         )
-        facts = RefundFacts(request=request, memo_id=memo.entity_id, memo_then=memo, our_markers=frozenset({MARKER}))
+        facts = RefundFacts(request=request, memo_id=memo.entity_id, memo_then=memo, our_memos=frozenset())
         yield from find_drift(facts, reading)
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from service.core.drift import Drift, OrderBefore
 from service.errors import LeaseLost
-from tests.store.examples import LEASE_SECONDS, NOW, at
+from service.store import Settlement
+from tests.store.examples import LEASE_SECONDS, NOW, at, plan
+from tests.store.test_guards import FORGOTTEN
 
 DRIFT = Drift(code="drift-second-memo", subject="memos", expected="none", found="21 of 34.00 USD")
 
@@ -16,6 +18,84 @@ def done(store, given):
     """A refund that is done, with two looks to come."""
     claim, _, row = given.sending()
     return store.refunds.mark_done(claim, row.id, 20, NOW, stock_proven=True, look_again_at=(at(300), at(86_400)))
+
+
+def on_the_order(store):
+    return store.checks.ours("shop", 269)
+
+
+def test_memos_are_ours_by_their_number_once_their_refund_is_done(store, given, done):
+    given.planned("RR-AAAAAAAAAAAAAAAA-02N", return_id="R2", event_id="e2")
+
+    assert on_the_order(store) == (frozenset({20}), frozenset())
+    assert store.checks.ours("other shop", 269) == (frozenset(), frozenset())
+    assert store.checks.ours("shop", 270) == (frozenset(), frozenset())
+
+
+def in_flight(_refunds, _claim, _row):
+    pass
+
+
+def not_known(refunds, claim, row):
+    refunds.mark_unknown(claim, row.id, NOW, at(300), "time-out")
+
+
+def to_be_sent_again(refunds, claim, row):
+    not_known(refunds, claim, row)
+    refunds.mark_resend(claim, row.id, NOW, "not found")
+
+
+def paid_without_a_memo(refunds, claim, row):
+    not_known(refunds, claim, row)
+    refunds.settle(row.id, Settlement.PAID_NO_MEMO, memo_id=None, actor="Ada", text="", now=NOW)
+
+
+def refused(refunds, claim, row):
+    refunds.mark_refused(claim, row.id, NOW, "no")
+
+
+def not_sent(refunds, claim, row):
+    refunds.mark_not_sent(claim, row.id, NOW, "no connection")
+
+
+@pytest.mark.parametrize(
+    ("became", "is_awaited"),
+    [
+        (in_flight, True),
+        (not_known, True),
+        (to_be_sent_again, True),
+        (paid_without_a_memo, True),
+        (refused, False),
+        (not_sent, False),
+    ],
+)
+def test_a_marker_is_awaited_while_its_memo_may_still_be_found(store, given, became, is_awaited):
+    claim, _, row = given.sending()
+
+    became(store.refunds, claim, row)
+
+    assert on_the_order(store) == (frozenset(), frozenset({row.marker} if is_awaited else ()))
+
+
+def test_what_was_put_aside_for_another_refund_is_not_awaited(store, given):
+    claim, case, row = given.unknown()
+    store.refunds.mark_resend(claim, row.id, NOW, "not found")
+    slot = store.refunds.take_slot(claim, case, case.order, NOW)
+
+    store.returns.save_plan(claim, case.id, slot.id, plan("RR-AAAAAAAAAAAAAAAA-02N"), bodies=({},), now=NOW)
+
+    assert store.refunds.row(row.id).superseded
+    assert on_the_order(store) == (frozenset(), frozenset())
+
+
+def test_what_was_forgotten_is_ours_once_somebody_accepts_it(store):
+    store.guards.set("shop", "restored", NOW)
+    store.guards.keep_found("shop", [FORGOTTEN], "Ada", NOW)
+    before = on_the_order(store)
+
+    store.guards.accept("shop", "Ada", NOW)
+
+    assert (before.memos, on_the_order(store).memos) == (frozenset(), {FORGOTTEN.memo_id})
 
 
 def test_looks_are_due_in_their_order_and_not_before_their_time(store, done):
