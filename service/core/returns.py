@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -152,6 +152,20 @@ class ReturnEvent:
     def counts_when_late(self) -> bool:
         """Whether it changes what is owed although a newer event is known: receipts add up, and a payment happened."""
         return self.quantities is Quantities.DELTA or self.already_refunded
+
+
+#: What senders' clocks may be ahead of ours. Further ahead it is no clock but a mistake, as a date of 2099.
+_CLOCKS_DIFFER_BY = timedelta(minutes=5)
+
+
+def placed_at(event: ReturnEvent, received_at: datetime) -> datetime:
+    """Where an event stands among those of its return: when it happened, and its arrival where that cannot be.
+
+    A time that is yet to come would make it the newest for good, and every event after it one that is late.
+    """
+    if event.occurred_at is None or event.occurred_at > received_at + _CLOCKS_DIFFER_BY:
+        return received_at
+    return event.occurred_at
 
 
 def says_the_same(one: ReturnEvent, other: ReturnEvent) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from service.core.folding import fold
 from service.core.lifecycle import RefundState
 from service.core.plan import Plan, PlannedRefund, Verdict
-from service.core.returns import ReturnEvent, says_the_same
+from service.core.returns import ReturnEvent, placed_at, says_the_same
 from service.errors import Conflict, NotFound
 from service.store.claims import change_delivery, hold
 from service.store.clashes import EventClash
@@ -381,9 +381,10 @@ def _keep_event(
     if known is not None and known["delivery_id"] != claim.delivery.id:
         # Another delivery of an event that we have: nothing new, unless it is read for another Magento by now.
         values: dict[str, Any] = {"return_id": return_id}
-        if event.id_is_of_content and event.occurred_at is not None and event.occurred_at > known["occurred_at"]:
+        said_before = rebuild(ReturnEvent, known["content"]).occurred_at or known["occurred_at"]
+        if event.id_is_of_content and event.occurred_at is not None and event.occurred_at > said_before:
             # Known by its content, and said once more: after others in between it is what is meant now.
-            values |= {"occurred_at": event.occurred_at, "content": plain(event)}
+            values |= {"occurred_at": placed_at(event, claim.delivery.received_at), "content": plain(event)}
         tx.change(_event_again(tuple(values)), event=known["id"], **values)
         return int(known["id"])
     values = {
@@ -392,7 +393,7 @@ def _keep_event(
         "event_id": event.event_id,
         "type": event.type,
         "return_id": return_id,
-        "occurred_at": event.occurred_at or claim.delivery.received_at,
+        "occurred_at": placed_at(event, claim.delivery.received_at),
         "content": plain(event),
     }
     if known is None:

@@ -103,7 +103,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredEvent:
-    """What one delivery said; `occurred_at` is when it arrived where the sender did not say."""
+    """What one delivery said; `occurred_at` is when it arrived where the sender said no time that can be."""
 
     id: int
     delivery_id: int

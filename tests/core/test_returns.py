@@ -1,11 +1,20 @@
 """The words of a return: how it names its order and its lines."""
 
 from dataclasses import MISSING, fields, replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from service.core.returns import ApprovedReturn, OrderReference, Quantities, ReturnEvent, ReturnLine, says_the_same
+from service.core.returns import (
+    ApprovedReturn,
+    OrderReference,
+    Quantities,
+    ReturnEvent,
+    ReturnLine,
+    placed_at,
+    says_the_same,
+)
 from tests.core.builders import LAST_WEEK, TODAY, a_part, a_return, came_back
 
 
@@ -29,6 +38,20 @@ def test_an_order_is_named_by_exactly_one_of_its_two_numbers(names):
 )
 def test_a_line_is_written_as_its_sender_named_it(sku, item, written):
     assert came_back(sku, item=item).named == written
+
+
+@pytest.mark.parametrize(
+    ("said", "stands_at"),
+    [
+        (None, TODAY),
+        (LAST_WEEK, LAST_WEEK),
+        (TODAY + timedelta(minutes=5), TODAY + timedelta(minutes=5)),
+        (TODAY + timedelta(minutes=5, microseconds=1), TODAY),
+    ],
+    ids=["not said", "past", "a clock that is ahead", "yet to come"],
+)
+def test_an_event_stands_where_it_happened_unless_that_is_yet_to_come(said, stands_at):
+    assert placed_at(replace(a_return().event, occurred_at=said), TODAY) == stands_at
 
 
 def test_a_lines_quantity_is_that_of_all_its_parts():

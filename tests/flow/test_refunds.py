@@ -350,6 +350,18 @@ def test_the_days_cap_holds_the_next_refund_for_a_person(tmp_path):
     assert world.state(over) == (DeliveryState.NEEDS_PERSON, "daily-cap")
 
 
+def test_an_event_dated_years_ahead_does_not_hide_the_next_one(world):
+    world.say(ONLINE, ("24-MB01", 1), occurred_at="2099-01-01T00:00:00Z")
+    world.work()
+    world.clock.advance(60)
+    following = world.say(ONLINE, ("24-MB01", 2))
+
+    world.work()
+
+    assert world.state(following) == (DeliveryState.DONE, "refunded")
+    assert world.paid_back(ONLINE) == dollars(34, 34)
+
+
 def test_a_return_before_the_start_date_stays_history(tmp_path):
     world = World(tmp_path, policy_changes={"ignore_returns_before": MONDAY})
     old = world.say(TUTORIAL, ("WS12-M-Orange", 1), occurred_at="2026-11-01T00:00:00Z")

@@ -68,6 +68,39 @@ def test_a_sender_s_fast_clock_does_not_hide_memos_made_since(store, given):
     assert case.first_occurred_at == NOW
 
 
+def test_an_event_from_the_future_stands_where_it_arrived(store, given):
+    given.case(given.claim(), event("evt_1", occurred_at=at(70 * 365 * 86_400)))
+
+    newer = given.case(given.claim(received_at=at(50), now=at(50)), event("evt_2", occurred_at=at(50), quantity="2"))
+
+    assert newer.is_newest
+    assert newer.event.event_id == "evt_2"
+    assert [each.occurred_at for each in store.returns.events(newer.id)] == [NOW, at(50)]
+
+
+def test_a_clock_that_is_a_little_ahead_still_says_which_event_is_newer(store, given):
+    given.case(given.claim(), event("evt_2", occurred_at=at(300)))
+
+    older = given.case(given.claim(received_at=at(50), now=at(50)), event("evt_1", occurred_at=at(290)))
+
+    assert not older.is_newest
+
+
+def test_a_statement_from_the_future_that_is_made_again_counts_from_its_new_arrival(store, given):
+    def said(name, number, quantity):
+        ahead = at(10 * 365 * 86_400 + number)
+        return replace(event(name, occurred_at=ahead, quantity=quantity), id_is_of_content=True)
+
+    one = given.case(given.claim(), said("one", 1, "1"))
+    given.case(given.claim(received_at=at(10), now=at(10)), said("two", 2, "2"))
+
+    repeated = given.case(given.claim(received_at=at(20), now=at(20)), said("one", 1, "1"))
+    said_again = given.case(given.claim(received_at=at(30), now=at(30)), said("one", 3, "1"))
+
+    assert repeated.id == said_again.id == one.id
+    assert (repeated.is_newest, said_again.is_newest) == (False, True)
+
+
 def test_the_same_event_in_another_delivery_is_kept_once(store, given):
     first = given.case(given.claim(), event(quantity="1"))
     same = event(quantity="1.0", occurred_at=NOW.astimezone(timezone(timedelta(hours=1))))
