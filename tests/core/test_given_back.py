@@ -118,13 +118,20 @@ def test_a_memo_by_hand_on_the_returns_lines_or_without_any_is_asked_about(units
 
 
 def test_an_older_an_answered_and_a_marked_memo_are_not_asked_about():
-    older = a_memo(1, {TEE: 1}, at=TODAY - timedelta(seconds=1))
+    older = a_memo(1, {TEE: 1}, at=TODAY - timedelta(seconds=61))
     answered = a_memo(2, {TEE: 1})
     theirs = marked(3, f"{THEIRS}-01R", {TEE: 1})
     now = a_memo(4, {TEE: 1}, at=TODAY)
     approved = replace(RETURN, memo_answers={2: False})
 
     assert foreign_memos(approved, a_reading(ORDER, memos=[older, answered, theirs, now]), (TEE,)) == (now,)
+
+
+def test_a_memo_is_older_only_by_more_than_two_clocks_may_differ():
+    # Magento's clock tells whole seconds and is 59 of them behind: made 0.2 s after the return.
+    behind = a_memo(1, {TEE: 1}, at=TODAY - timedelta(seconds=60))
+
+    assert foreign_memos(RETURN, a_reading(ORDER, memos=[behind]), (TEE,)) == (behind,)
 
 
 def test_what_people_named_as_this_returns_is_summed_by_line():

@@ -247,6 +247,19 @@ def test_a_refund_by_hand_is_asked_about_and_the_answer_ends_it(world):
     assert world.state(received) == (DeliveryState.DONE, "nothing-left")
 
 
+@pytest.mark.parametrize(("after", "magento_behind"), [(0.2, 0), (10, 20)], ids=["within a second", "clock behind"])
+def test_a_refund_by_hand_right_after_the_return_is_asked_about_whatever_the_clocks_say(world, after, magento_behind):
+    world.clock.advance(0.7)
+    received = world.say(ONLINE, ("24-MB01", 1))
+    world.clock.advance(after - magento_behind)
+    by_hand(world, ONLINE, "24-MB01", 1)
+    world.clock.advance(magento_behind)
+
+    world.work()
+
+    assert world.state(received) == (DeliveryState.NEEDS_PERSON, "foreign-memo")
+
+
 def by_hand(world, order, sku, quantity, *, item_id=None):
     """A refund that somebody makes in Magento's admin: no marker, booked offline."""
     client = world.client()
