@@ -86,6 +86,7 @@ def _add_views(app: Flask, store: SandboxStore, seen: deque[dict[str, Any]]) -> 
     show("requests", lambda: list(seen))
     show("ledger", lambda: [_show_ledger_line(line) for line in store.gateway.ledger])
     show("orders", lambda: [_show_order(store, order) for order in list(store.shop.orders.values())])
+    show("memos", lambda: [_show_memo(store, memo) for memo in list(store.shop.memos.values())])
     show("stock", store.shop.stock.to_documents)
 
 
@@ -116,6 +117,17 @@ def _show_order(store: SandboxStore, order: dict[str, Any]) -> dict[str, Any]:
             }
             for item in order["items"]
         ],
+    }
+
+
+def _show_memo(store: SandboxStore, memo: dict[str, Any]) -> dict[str, Any]:
+    """What was given back, and for which return by its comments."""
+    return {
+        "entity_id": memo["entity_id"],
+        "order": store.shop.get_order(memo["order_id"])["increment_id"],
+        "base_grand_total": number(memo, "base_grand_total"),
+        "comments": [comment["comment"] for comment in memo["comments"]],
+        "lines": [{"sku": item["sku"], "qty": number(item, "qty")} for item in memo["items"]],
     }
 
 

@@ -41,6 +41,22 @@ def test_a_refund_over_http_shows_in_the_ledger_the_requests_and_the_stock(shop:
     assert client.get("/sandbox/stock").get_json()["a"]["salable"] == 11
 
 
+def test_memos_are_listed_with_what_they_gave_back_and_their_comments(shop: SmallShop, client) -> None:
+    path = f"/rest/default/V1/invoice/{INVOICE_ID}/refund"
+    said = {"comment": "RMA-1", "is_visible_on_front": 0}
+
+    client.post(path, headers=shop.headers, json={**one(1), "isOnline": True, "appendComment": True, "comment": said})
+
+    (memo,) = client.get("/sandbox/memos").get_json()
+    assert memo == {
+        "entity_id": 1,
+        "order": "000000007",
+        "base_grand_total": 10,
+        "comments": ["RMA-1"],
+        "lines": [{"sku": "a", "qty": 1}],
+    }
+
+
 def test_orders_are_listed_with_what_is_needed_to_try_a_return(client) -> None:
     (order,) = client.get("/sandbox/orders").get_json()
 
