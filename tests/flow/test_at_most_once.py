@@ -1,6 +1,7 @@
 """The call that goes wrong, in every way: never twice, never lost, and a person where nobody can know."""
 
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from service.core.lifecycle import DeliveryState, RefundState
 from service.errors import LeaseLost
 from service.flow import answers
+from service.flow.process import process_delivery
 from service.flow.worker import work_once
 from service.store import Settlement
 from tests.flow.world import World, dollars
@@ -219,15 +221,40 @@ def test_a_call_whose_worker_was_killed_is_given_time_to_arrive_before_it_is_sen
     assert len(world.memos(OFFLINE)) == 1
 
 
-def test_a_worker_that_lost_its_lease_sends_nothing(world):
-    received = say_online(world)
-    store = world.runtime.store
-    slow = store.inbox.claim("slow", world.clock(), 10)
-    world.clock.advance(11)
-    world.work()
+class PausedBeforeItsCall:
+    """A worker is asked whether it is to end for the last time when its plan is saved; here it is paused then."""
 
-    with pytest.raises(LeaseLost):
-        store.inbox.extend(slow, world.clock(), 10)
+    def __init__(self, world, meanwhile):
+        self._world, self._meanwhile = world, meanwhile
+        self.was_paused = False
+
+    def __call__(self):
+        if not self.was_paused and any(row.request is not None for row in self._world.refunds()):
+            self.was_paused = True
+            self._meanwhile()
+        return False
+
+
+@pytest.mark.parametrize("has_refunded", [False, True], ids=["has just claimed", "has refunded"])
+def test_a_worker_that_lost_its_lease_sends_nothing(world, has_refunded):
+    received = say_online(world)
+    inbox, taken = world.runtime.store.inbox, []
+
+    def another_takes_over():
+        world.clock.advance(6)  # past the lease, and well within the deadline of a reading
+        taken.append(inbox.claim("other", world.clock(), 300))
+        if has_refunded:
+            process_delivery(world.new_process(), taken[0])
+
+    paused = PausedBeforeItsCall(world, another_takes_over)
+    claim = inbox.claim("slow", world.clock(), 5)
+    with suppress(LeaseLost):
+        process_delivery(replace(world.new_process(), is_ending=paused), claim)
+
+    assert paused.was_paused
+    assert len(world.posts()) == (1 if has_refunded else 0)
+    if not has_refunded:
+        process_delivery(world.new_process(), taken[0])
     assert world.paid_back(ONLINE) == dollars(68)
     assert world.state(received)[0] is DONE
 
