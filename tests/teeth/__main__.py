@@ -1,6 +1,7 @@
 """`python -m tests.teeth [NAME …]`: apply every seeded defect and see whether its tests catch it.
 
-`--write FILE` writes the table into a document, after its marker. Fails when a single defect is missed.
+`--write FILE` writes the table into a document, after its marker. Fails when a single defect is missed, and before
+that when one of the tests fails without any defect.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.teeth.defects import DEFECTS, Defect
-from tests.teeth.runner import copy_project, try_defect
+from tests.teeth.runner import copy_project, failing, try_defect
 
 #: The table is what follows, to the document's end.
 MARKER = "<!-- printed by make teeth -->\n"
@@ -32,6 +33,10 @@ def main(arguments: Sequence[str]) -> int:
     missed = 0
     with tempfile.TemporaryDirectory(prefix="refundry-teeth-") as folder:
         project = copy_project(Path(folder))
+        if broken := failing(project, sorted({test for defect in chosen for test in defect.caught_by})):
+            sys.stdout.write("these fail without any defect, so that they would catch everything:\n")
+            sys.stdout.writelines(f"    {test}\n" for test in broken)
+            return 1
         for defect in chosen:
             bite = try_defect(project, defect)
             missed += not bite.is_caught

@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.teeth.defects import Change, Defect
 
 ROOT = Path(__file__).parents[2]
+#: pytest's exit codes where it ran the tests: all passed, or some failed.
+_RAN = (0, 1)
 _COPIED = ("service", "tests", "config", "docs", "pyproject.toml")
 
 
@@ -37,6 +39,15 @@ def copy_project(into: Path) -> Path:
         else:
             shutil.copy2(source, into / name)
     return into
+
+
+def failing(project: Path, tests: Sequence[str]) -> tuple[str, ...]:
+    """Tests that fail in the copy as it is: what fails without a defect tells nothing of one."""
+    run = _run(project, tests)
+    if run.returncode not in _RAN:
+        return (_said(run), *tests)
+    failed = _told(run, "FAILED", "ERROR")
+    return tuple(test for test in tests if test in failed)
 
 
 def try_defect(project: Path, defect: Defect) -> Bite:
@@ -67,9 +78,23 @@ def _apply(project: Path, change: Change) -> None:
 
 def _passing(project: Path, tests: Sequence[str]) -> tuple[str, ...]:
     """Tests of which not a single case fails. Where nothing can be imported, or a test is gone, nothing was caught."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "--tb=no", "-rf", "-p", "no:cacheprovider", *tests]
-    run = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    if run.returncode not in {0, 1}:
-        return (f"pytest ended with {run.returncode}: {run.stdout[-300:]}", *tests)
-    failed = {line.split(" ")[1].partition("[")[0] for line in run.stdout.splitlines() if line.startswith("FAILED ")}
+    run = _run(project, tests)
+    if run.returncode not in _RAN:
+        return (_said(run), *tests)
+    failed = _told(run, "FAILED")
     return tuple(test for test in tests if test not in failed)
+
+
+def _run(project: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+def _told(run: subprocess.CompletedProcess[str], *words: str) -> set[str]:
+    """The test functions that the summary lists under these words, without their parameters."""
+    lines = (line.split(" ") for line in run.stdout.splitlines())
+    return {line[1].partition("[")[0] for line in lines if line[0] in words and len(line) > 1}
+
+
+def _said(run: subprocess.CompletedProcess[str]) -> str:
+    return f"pytest ended with {run.returncode}: {run.stdout[-300:]}"

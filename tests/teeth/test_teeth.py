@@ -6,7 +6,7 @@ import pytest
 
 from tests.teeth.__main__ import MARKER, render
 from tests.teeth.defects import DEFECTS
-from tests.teeth.runner import ROOT, copy_project, places, try_defect
+from tests.teeth.runner import ROOT, copy_project, failing, places, try_defect
 
 TRIED = ("no marker", "a duplicate is added up", "a signature compared loosely")
 CHANGES = [(defect, change) for defect in DEFECTS for change in defect.changes]
@@ -39,6 +39,20 @@ def test_a_defect_that_no_test_notices_is_told(tmp_path):
     )
 
     assert not try_defect(copy_project(tmp_path), unnoticed).is_caught
+
+
+def test_a_test_that_fails_without_a_defect_is_told(tmp_path):
+    project = copy_project(tmp_path)
+    (project / "tests/core/test_broken.py").write_text(
+        "import pytest\n\n\n@pytest.fixture\ndef broken():\n    raise OSError\n\n\n"
+        "def test_fails():\n    assert False\n\n\ndef test_cannot_begin(broken):\n    pass\n"
+    )
+    broken = ("tests/core/test_broken.py::test_cannot_begin", "tests/core/test_broken.py::test_fails")
+
+    assert (
+        failing(project, (*broken, "tests/core/test_marker.py::test_a_marker_says_part_and_whether_it_restocks"))
+        == broken
+    )
 
 
 def test_the_printed_table_is_current():
