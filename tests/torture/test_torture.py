@@ -1,5 +1,6 @@
 """Fifty kills of the real processes, and that the verdict would see what it says is not there."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,12 +11,21 @@ from random import Random
 
 import pytest
 
-from service.store import migrate
+from service.sandbox.server import create_sandbox
+from service.store import Settlement, migrate
 from tests.flow.world import MONDAY, World, dollars
 from tests.torture.load import Load, Return, choose_load
-from tests.torture.verdict import Verdict, check_database, check_pragmas, judge
+from tests.torture.person import Question, answer_questions
+from tests.torture.shop import Shop
+from tests.torture.verdict import (
+    Verdict,
+    check_database,
+    check_pragmas,
+    judge,
+)
 
 OFFLINE, ONLINE = "000000101", "000000102"
+ONE_BAG, TWO_BAGS = {("24-MB01", True): 1}, {("24-MB01", True): 2}
 
 
 @pytest.mark.timeout(240)
@@ -61,13 +71,31 @@ def world(tmp_path):
     return World(tmp_path)
 
 
+class WorldShop(Shop):
+    """The sandbox of a world, asked without a socket."""
+
+    def __init__(self, world):
+        super().__init__("")
+        self._client = create_sandbox(world.sandbox, faults=world.faults).test_client()
+
+    def _ask(self, method, what, text=""):
+        answer = self._client.open(f"/sandbox/{what}", method=method, data=text)
+        return json.loads(answer.data, parse_float=Decimal, parse_int=Decimal)
+
+
+def load_of(world, returns):
+    """What these returns ask for: (return id, order, units)."""
+    made = tuple(Return(return_id=rma, order=order, units=Counter(units)) for rma, order, units in returns)
+    return Load(orders=world.specs, returns=made, messages=())
+
+
+def answered(world):
+    return answer_questions(world.runtime, world.client(), WorldShop(world))
+
+
 def judged(world, *returns, paid_back=None):
-    """The verdict on a world in which these returns were asked for: (return id, order, units)."""
-    load = Load(
-        orders=world.specs,
-        returns=tuple(Return(return_id=rma, order=order, units=Counter(units)) for rma, order, units in returns),
-        messages=(),
-    )
+    """The verdict on a world in which these returns were asked for, in the end."""
+    load = load_of(world, returns)
     ledger = {OFFLINE: world.paid_back(OFFLINE), ONLINE: world.paid_back(ONLINE)} if paid_back is None else paid_back
     verdict = Verdict()
     source = world.settings.sources["warehouse"]
@@ -114,7 +142,7 @@ def test_a_payment_that_no_memo_explains_is_doubled(world):
 
     verdict = judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 2}), paid_back={ONLINE: dollars(68, 68)})
 
-    assert verdict.doubled == [f"order {ONLINE}: the gateway paid {Decimal(68)} 1 times more than memos say"]
+    assert verdict.doubled == [f"order {ONLINE}: the gateway paid {Decimal(68)} 1 times more than memos and people say"]
 
 
 def test_a_memo_that_nothing_was_paid_for_is_lost_money(world):
@@ -130,7 +158,9 @@ def test_money_moved_for_an_offline_order_is_doubled(world):
 
     verdict = judged(world, ("RMA-1001", OFFLINE, {("WS12-M-Orange", True): 1}), paid_back={OFFLINE: dollars(22)})
 
-    assert verdict.doubled == [f"order {OFFLINE}: the gateway paid {Decimal(22)} 1 times more than memos say"]
+    assert verdict.doubled == [
+        f"order {OFFLINE}: the gateway paid {Decimal(22)} 1 times more than memos and people say"
+    ]
 
 
 def test_what_is_still_under_way_or_asks_a_person_is_stuck(world):
@@ -141,6 +171,88 @@ def test_what_is_still_under_way_or_asks_a_person_is_stuck(world):
     verdict = judged(world, ("RMA-1001", ONLINE, {("24-MB01", True): 2}))
 
     assert len(verdict.stuck) == 3  # the delivery, the refund in the slot, the return
+
+
+def test_a_mistaken_alarm_about_a_refund_that_is_done_is_stuck(world):
+    world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+    (refund,) = world.refunds()
+    alarm = {"needs_person": True, "reason_code": "drift-at-once", "reason": "mistaken", "now": world.clock()}
+    world.runtime.store.refunds.flag(refund.id, None, **alarm)
+
+    (stuck,) = judged(world, ("RMA-1001", ONLINE, TWO_BAGS)).stuck
+
+    assert "is done and needs a person (drift-at-once: mistaken)" in stuck
+
+
+# --- a payment without a memo -----------------------------------------------------------------------------------------
+
+
+def lose_call(world, *, paid, return_id="RMA-1001", bags=2):
+    """Magento has rolled back, and the gateway has paid before, or not; a person is asked."""
+    world.fault(f"POST */invoice/*/refund 500-before times=1 order={ONLINE}")
+    world.say(ONLINE, ("24-MB01", bags), return_id=return_id)
+    world.work_until_idle()
+    if paid:
+        world.sandbox.gateway.refund(at=world.seconds(), method="sandboxpay", order=ONLINE, amount=Decimal(34) * bags)
+
+
+def test_a_payment_that_a_person_found_without_a_memo_is_that_returns_money(world):
+    lose_call(world, paid=True)
+
+    asked = answered(world)
+    world.work_until_idle()
+
+    assert asked == {Question("unknown-online", Settlement.PAID_NO_MEMO): 1}
+    verdict = judged(world, ("RMA-1001", ONLINE, TWO_BAGS))
+    assert verdict.is_good
+    assert verdict.settled_without_memo == 1
+
+
+def test_a_payment_without_a_memo_that_nobody_settled_is_wrong_in_the_end(world):
+    lose_call(world, paid=True)
+
+    verdict = judged(world, ("RMA-1001", ONLINE, TWO_BAGS))
+
+    assert len(verdict.doubled) == 1  # for all that anybody knows
+    assert len(verdict.lost) == 2  # units and money
+    assert verdict.stuck
+
+
+def test_a_payment_without_a_memo_counts_against_what_was_approved(world):
+    lose_call(world, paid=True)
+    answered(world)
+    world.work_until_idle()
+
+    verdict = judged(world, ("RMA-1001", ONLINE, ONE_BAG))
+
+    assert len(verdict.doubled) == 2  # units and money
+    assert not verdict.lost
+
+
+def test_a_payment_that_a_person_made_up_is_lost_money(world):
+    lose_call(world, paid=True)
+    answered(world)
+    world.work_until_idle()
+
+    assert len(judged(world, ("RMA-1001", ONLINE, TWO_BAGS), paid_back={}).lost) == 1
+
+
+def test_one_payment_without_a_memo_answers_one_question(world):
+    lose_call(world, paid=True, return_id="RMA-1", bags=1)
+    first = answered(world)
+    world.work_until_idle()
+    lose_call(world, paid=False, return_id="RMA-2", bags=1)
+
+    second = answered(world)
+    world.work_until_idle()
+
+    assert first == {Question("unknown-online", Settlement.PAID_NO_MEMO): 1}
+    assert second == {Question("unknown-online", Settlement.NOT_PAID): 1}
+    assert judged(world, ("RMA-1", ONLINE, ONE_BAG), ("RMA-2", ONLINE, ONE_BAG)).is_good
+
+
+# --- the database -----------------------------------------------------------------------------------------------------
 
 
 def test_an_acknowledged_delivery_that_is_not_there_or_has_other_bytes_is_lost(world, tmp_path):
