@@ -72,7 +72,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"refunds      {report.sends} calls; {verdict.memos} memos, {verdict.gateway_refunds} refunds at the gateway"
     yield f"a person     {sum(report.answers.values())} answers: {_counted(report.answers)}"
     yield f"at rest      {report.resting_seconds:.0f} s after the last kill"
-    yield f"database     {report.pragmas}; integrity_check after each kill"
+    yield "checked      after each kill: integrity_check, acknowledged deliveries, memos and ledger against returns"
+    yield f"database     {report.pragmas}"
     yield "             (kill -9 leaves the operating system's cache alone: it does not test fsync, these settings do)"
     yield "             (the store is not killed, it keeps its state in memory: its faults play that)"
     for name in ("doubled", "lost", "stuck", "damaged"):

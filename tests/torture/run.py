@@ -19,11 +19,21 @@ from service.settings import SourceSettings
 from service.store import migrate
 from tests.torture.clock import FastClock
 from tests.torture.load import Load, choose_load
-from tests.torture.person import answer_questions
+from tests.torture.person import Question, answer_questions
 from tests.torture.processes import Fleet, Setup
 from tests.torture.sender import Senders
 from tests.torture.shop import Shop
-from tests.torture.verdict import Verdict, check_database, check_pragmas, count_landed, count_under_way, judge
+from tests.torture.verdict import (
+    Approved,
+    Verdict,
+    approved_by,
+    check_database,
+    check_pragmas,
+    count_landed,
+    count_under_way,
+    judge,
+    judge_so_far,
+)
 
 HOST = "127.0.0.1"
 SOURCE = "warehouse"
@@ -77,7 +87,7 @@ class Report:
     #: What refunds were doing when their worker died.
     landed: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    answers: Counter[str] = field(default_factory=Counter)
+    answers: Counter[Question] = field(default_factory=Counter)
     load: Load | None = None
     acknowledged: int = 0
     answered: int = 0
@@ -115,6 +125,7 @@ class _Stage:
     runtime: Runtime
     client: MagentoClient
     source: SourceSettings
+    approved: Approved
 
 
 @contextmanager
@@ -143,6 +154,7 @@ def _stage(options: Options, folder: Path) -> Iterator[_Stage]:
         senders = Senders(url=f"http://{HOST}:{port}", source=source, clock=clock, messages=load.messages)
         cleaning_up.callback(senders.stop)
         senders.start()
+        store = settings.stores[source.store]
         yield _Stage(
             options=options,
             load=load,
@@ -151,8 +163,9 @@ def _stage(options: Options, folder: Path) -> Iterator[_Stage]:
             shop=shop,
             senders=senders,
             runtime=cleaning_up.enter_context(setup.invocation.open_runtime()),
-            client=MagentoClient(settings.stores[source.store]),
+            client=MagentoClient(store),
             source=source,
+            approved=approved_by(load, source, store, shop.read_order_ids()),
         )
 
 
@@ -180,6 +193,8 @@ def _kill_at_random(stage: _Stage, random: Random, report: Report) -> None:
                 fleet.kill(name)
                 report.kills[name] += 1
         check_database(stage.database, dict(stage.senders.acknowledged), report.verdict)
+        paid_back = stage.shop.read_paid_back()
+        judge_so_far(stage.approved, given=stage.shop.read_given(), paid_back=paid_back, verdict=report.verdict)
         for name in (_WEB, *_WORKERS):
             if name not in fleet.running:
                 fleet.start(name)

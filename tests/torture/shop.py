@@ -14,26 +14,28 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from tests.torture.books import Given, given_by_view
+
 #: In force all the time: calls last long enough for a kill to land inside them, before and after the effect.
 _SLOW = (
     "POST */order/*/refund latency seconds=0.4",
     "POST */invoice/*/refund slow-gateway seconds=0.5",
 )
 
-#: What goes wrong once, now and then.
-_FAULTS = (
-    "POST */refund lost-before times=1",
-    "POST */refund lost-after times=1",
-    "POST */refund 500-before times=1",
-    "POST */refund 500-after times=1",
-    "POST */refund 502-after times=1",
-    "POST */refund html-200-after times=1",
-    "POST */refund truncated times=1",
-    "POST */refund 429 times=1 retry-after=5",
-    "GET * lost-before times=2",
-    "GET * truncated times=1",
-    "* * maintenance times=5",
-)
+#: What goes wrong once, now and then → of how many refund calls it can take the answer away.
+FAULTS = {
+    "POST */refund lost-before times=1": 1,
+    "POST */refund lost-after times=1": 1,
+    "POST */refund 500-before times=1": 1,
+    "POST */refund 500-after times=1": 1,
+    "POST */refund 502-after times=1": 1,
+    "POST */refund html-200-after times=1": 1,
+    "POST */refund truncated times=1": 1,
+    "POST */refund 429 times=1 retry-after=5": 0,
+    "GET * lost-before times=2": 0,
+    "GET * truncated times=1": 0,
+    "* * maintenance times=5": 5,
+}
 
 _START_SECONDS = 60.0
 
@@ -60,7 +62,7 @@ class Shop:
 
     def go_wrong(self, random: Random) -> str:
         """One fault more, and which."""
-        rule = random.choice(_FAULTS)
+        rule = random.choice(tuple(FAULTS))
         self._ask("POST", "faults", rule)
         return rule
 
@@ -75,6 +77,17 @@ class Shop:
             if line["what"] == "refund":
                 paid[line["order"]].append(Decimal(line["amount"]))
         return paid
+
+    def read_given(self) -> dict[str, list[Given]]:
+        """What Magento's memos gave back, by order; no fault touches this look, and it uses none up."""
+        given: dict[str, list[Given]] = defaultdict(list)
+        for memo in self._ask("GET", "memos"):
+            given[memo["order"]].append(given_by_view(memo))
+        return given
+
+    def read_order_ids(self) -> dict[str, int]:
+        """Increment id → entity id."""
+        return {order["increment_id"]: int(order["entity_id"]) for order in self._ask("GET", "orders")}
 
     def _ask(self, method: str, what: str, text: str = "") -> Any:
         request = urllib.request.Request(f"{self.url}/sandbox/{what}", data=text.encode() or None, method=method)

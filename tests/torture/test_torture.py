@@ -19,9 +19,11 @@ from tests.torture.person import Question, answer_questions
 from tests.torture.shop import Shop
 from tests.torture.verdict import (
     Verdict,
+    approved_by,
     check_database,
     check_pragmas,
     judge,
+    judge_so_far,
 )
 
 OFFLINE, ONLINE = "000000101", "000000102"
@@ -87,6 +89,16 @@ def load_of(world, returns):
     """What these returns ask for: (return id, order, units)."""
     made = tuple(Return(return_id=rma, order=order, units=Counter(units)) for rma, order, units in returns)
     return Load(orders=world.specs, returns=made, messages=())
+
+
+def judged_so_far(world, *returns, paid_back=None, times=1):
+    """The verdict in the middle of a run."""
+    shop, source, verdict = WorldShop(world), world.settings.sources["warehouse"], Verdict()
+    approved = approved_by(load_of(world, returns), source, world.settings.stores["main"], shop.read_order_ids())
+    paid = shop.read_paid_back() if paid_back is None else paid_back
+    for _ in range(times):
+        judge_so_far(approved, given=shop.read_given(), paid_back=paid, verdict=verdict)
+    return verdict
 
 
 def answered(world):
@@ -250,6 +262,73 @@ def test_one_payment_without_a_memo_answers_one_question(world):
     assert first == {Question("unknown-online", Settlement.PAID_NO_MEMO): 1}
     assert second == {Question("unknown-online", Settlement.NOT_PAID): 1}
     assert judged(world, ("RMA-1", ONLINE, ONE_BAG), ("RMA-2", ONLINE, ONE_BAG)).is_good
+
+
+# --- the money so far -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_still_to_come_is_not_wrong_yet(world):
+    world.say(ONLINE, ("24-MB01", 1))
+    world.work_until_idle()
+
+    assert judged_so_far(world, ("RMA-1001", ONLINE, TWO_BAGS), ("RMA-1002", OFFLINE, ONE_BAG)).is_good
+
+
+def test_a_payment_whose_memo_is_being_made_is_not_wrong_yet(world):
+    assert judged_so_far(world, ("RMA-1001", ONLINE, TWO_BAGS), paid_back={ONLINE: dollars(68)}).is_good
+
+
+def test_a_refund_too_many_is_seen_before_the_end_and_told_once(world):
+    world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    verdict = judged_so_far(world, ("RMA-1001", ONLINE, ONE_BAG), times=2)
+
+    assert len(verdict.doubled) == 3  # units, money and the gateway's
+
+
+def test_units_on_the_wrong_side_of_the_stock_decision_are_seen_before_the_end(world):
+    world.say(ONLINE, ("24-MB01", 1, "damaged"))
+    world.work_until_idle()
+
+    assert len(judged_so_far(world, ("RMA-1001", ONLINE, ONE_BAG)).doubled) == 1
+
+
+def test_a_memo_of_no_return_is_seen_before_the_end(world):
+    world.say(ONLINE, ("24-MB01", 1), return_id="RMA-1")
+    world.work_until_idle()
+
+    verdict = judged_so_far(world, ("RMA-2", ONLINE, ONE_BAG))
+
+    assert verdict.doubled == [f"order {ONLINE}: memo 1 belongs to no return"]
+
+
+def test_a_second_payment_is_seen_before_the_end_though_the_order_is_owed_as_much(world):
+    world.say(ONLINE, ("24-MB01", 2), return_id="RMA-1")
+    world.work_until_idle()
+    returns = [("RMA-1", ONLINE, TWO_BAGS), ("RMA-2", ONLINE, ONE_BAG), ("RMA-3", ONLINE, ONE_BAG)]
+
+    verdict = judged_so_far(world, *returns, paid_back={ONLINE: dollars(68, 68)})
+
+    assert verdict.doubled == [
+        f"order {ONLINE}: the gateway paid 68 without a memo, and 34 is the most a return is owed"
+    ]
+
+
+def test_two_payments_under_way_at_once_are_seen_before_the_end(world):
+    returns = [("RMA-1", ONLINE, ONE_BAG), ("RMA-2", ONLINE, ONE_BAG)]
+
+    verdict = judged_so_far(world, *returns, paid_back={ONLINE: dollars(34, 34)})
+
+    assert verdict.doubled == [f"order {ONLINE}: the gateway paid 34, 34 without memos, one refund at a time may"]
+
+
+def test_money_moved_for_an_offline_order_is_seen_before_the_end(world):
+    orange = {("WS12-M-Orange", True): 1}
+
+    verdict = judged_so_far(world, ("RMA-1001", OFFLINE, orange), paid_back={OFFLINE: dollars(22)})
+
+    assert verdict.doubled == [f"order {OFFLINE}: the gateway paid 22, 0 were approved"]
 
 
 # --- the database -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What has to be true: after each kill of the database, and in the end of the money.
+"""What has to be true: after each kill of the database and of what was given back so far, and of everything in the end.
 
 Doubled: Magento holds more units, or the gateway paid more, than the returns ask for. Lost: less, or an acknowledged
 delivery that is gone. Stuck: something still under way or held that nobody will ever go on with.
@@ -120,6 +120,39 @@ def approved_by(load: Load, source: SourceSettings, store: StoreSettings, order_
         )
         returns[each.order][stem] = each
     return Approved(returns=returns, online_orders=load.online_orders)
+
+
+def judge_so_far(
+    approved: Approved,
+    *,
+    given: Mapping[str, Sequence[Given]],
+    paid_back: Mapping[str, Sequence[Decimal]],
+    verdict: Verdict,
+) -> None:
+    """That nothing is too much, in the middle of it all and before any person has answered.
+
+    `paid_back` was read before `given`: a payment whose memo is still being made is then alone, because an order has
+    one refund under way at a time.
+    """
+    for order, returns in approved.returns.items():
+        memos, paid = given.get(order, ()), paid_back.get(order, ())
+        if memos or paid:
+            verdict.add_doubled(_too_much(order, memos, returns))
+            verdict.add_doubled(_paid_too_much(order, memos, paid, returns, is_online=order in approved.online_orders))
+
+
+def _paid_too_much(
+    order: str, memos: Sequence[Given], paid: Sequence[Decimal], returns: Mapping[str, Return], *, is_online: bool
+) -> Iterator[str]:
+    asked = sum((each.amount for each in returns.values()), Decimal(0)) if is_online else Decimal(0)
+    if sum(paid) > asked:
+        yield f"order {order}: the gateway paid {sum(paid)}, {asked} were approved"
+    alone = sorted((Counter(paid) - Counter(memo.amount for memo in memos)).elements())
+    if len(alone) > 1:
+        yield f"order {order}: the gateway paid {', '.join(map(str, alone))} without memos, one refund at a time may"
+    owed = max(each.amount - _total(_of(memos, stem)) for stem, each in returns.items())
+    if alone and alone[-1] > owed:
+        yield f"order {order}: the gateway paid {alone[-1]} without a memo, and {owed} is the most a return is owed"
 
 
 def judge(
