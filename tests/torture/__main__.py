@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 import click
 
 from service.sandbox.versions import DEFAULT_VERSION, QUIRKS
+from tests.torture.person import Question
 from tests.torture.run import Options, Report, torture
 
 #: As many lines of what went wrong as somebody reads.
@@ -69,14 +70,21 @@ def _lines(report: Report) -> Iterator[str]:
     )
     yield f"landed       {_counted(report.landed)}; as the next worker found the refund"
     yield f"store        {sum(report.faults.values())} faults: {_counted(report.faults)}"
-    yield f"refunds      {report.sends} calls; {verdict.memos} memos, {verdict.gateway_refunds} refunds at the gateway"
-    yield f"a person     {sum(report.answers.values())} answers: {_counted(report.answers)}"
+    yield (
+        f"refunds      {report.sends} calls; {verdict.memos} memos, {verdict.gateway_refunds} refunds at the gateway, "
+        f"{verdict.settled_without_memo} without a memo"
+    )
+    yield f"a person     {report.questions.total()} questions: {_counted(report.questions)}"
+    yield (
+        f"lost answers {report.lost_by_kills + report.lost_by_faults} calls at most, each may become a question: "
+        f"{report.lost_by_kills} in flight at a kill, {report.lost_by_faults} by the store's faults"
+    )
     yield f"at rest      {report.resting_seconds:.0f} s after the last kill"
     yield "checked      after each kill: integrity_check, acknowledged deliveries, memos and ledger against returns"
     yield f"database     {report.pragmas}"
     yield "             (kill -9 leaves the operating system's cache alone: it does not test fsync, these settings do)"
     yield "             (the store is not killed, it keeps its state in memory: its faults play that)"
-    for name in ("doubled", "lost", "stuck", "damaged"):
+    for name in ("doubled", "lost", "stuck", "needless", "damaged"):
         found = getattr(verdict, name)
         yield f"{name:<12} {len(found)}"
         yield from (f"    {line}" for line in found[:_SHOWN])
@@ -87,7 +95,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield "             (the same load, victims and pauses; the operating system's timing is its own)"
 
 
-def _counted(counter: Counter[str]) -> str:
+def _counted(counter: Counter[str] | Counter[Question]) -> str:
     return ", ".join(f"{times}× {what}" for what, times in counter.most_common()) or "none"
 
 

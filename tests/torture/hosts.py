@@ -30,12 +30,12 @@ from service.store import format_id, migrate
 from tests.databases.server import Server
 from tests.torture.clock import FastClock
 from tests.torture.load import Load, choose_load
-from tests.torture.person import answer_questions
+from tests.torture.person import Question, answer_questions
 from tests.torture.processes import Fleet, Setup
 from tests.torture.run import HOST, SETTINGS, SOURCE, free_ports
 from tests.torture.sender import Senders
 from tests.torture.shop import Shop
-from tests.torture.verdict import Verdict, count_under_way, judge
+from tests.torture.verdict import Verdict, count_calls_in_flight, count_under_way, judge, judge_questions
 
 _HOSTS = ("a", "b")
 
@@ -68,6 +68,9 @@ class Report:
     #: From the end of a lease to what the other host then did, in seconds of the service's clock.
     late: list[float] = field(default_factory=list)
     acknowledged: int = 0
+    questions: Counter[Question] = field(default_factory=Counter)
+    #: Refund calls that were in flight when their worker was frozen or killed.
+    lost_calls: int = 0
     seconds: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
 
@@ -96,7 +99,7 @@ def two_hosts(options: Options, folder: Path) -> Report:
             for senders in stage.senders.values():
                 senders.release((number + 1) / options.rounds)
             _strike(stage, random.choice(_HOSTS), "frozen" if number % 2 == 0 else "killed", report)
-        _come_to_rest(stage, report.verdict)
+        _come_to_rest(stage, report)
         _judge(stage, report)
     report.seconds = time.monotonic() - began
     return report
@@ -110,8 +113,10 @@ def _strike(stage: _Stage, host: str, how: str, report: Report) -> None:
         if call is None:
             report.blows["nothing was in flight"] += 1
             return
+        pids = [fleet.pid(name) for name in fleet.running]
         for name in tuple(fleet.running):
             (fleet.freeze if how == "frozen" else fleet.kill)(name)
+        report.lost_calls += count_calls_in_flight(stage.runtime, pids)
         report.blows[how] += 1
         late = _wait_for_take_over(look, stage, *call)
         if late is None:
@@ -143,15 +148,15 @@ def _wait_for_take_over(look: psycopg.Connection, stage: _Stage, refund_id: int,
     return None
 
 
-def _come_to_rest(stage: _Stage, verdict: Verdict) -> None:
+def _come_to_rest(stage: _Stage, report: Report) -> None:
     stage.shop.recover()
     ends = time.monotonic() + stage.options.rest_seconds
     while time.monotonic() < ends:
-        answer_questions(stage.runtime, stage.client, stage.shop)
+        report.questions += answer_questions(stage.runtime, stage.client, stage.shop)
         if all(senders.is_done for senders in stage.senders.values()) and count_under_way(stage.runtime) == 0:
             return
         time.sleep(0.3)
-    verdict.stuck.append("it did not come to rest in time")
+    report.verdict.stuck.append("it did not come to rest in time")
 
 
 def _judge(stage: _Stage, report: Report) -> None:
@@ -164,6 +169,7 @@ def _judge(stage: _Stage, report: Report) -> None:
                 verdict.lost.append(f"{format_id('delivery', delivery_id)} was acknowledged and is not in the database")
     for fleet in stage.fleets.values():
         verdict.stuck += [f"{name} is not running; see its log" for name in fleet.running if not fleet.is_alive(name)]
+    judge_questions(report.questions, lost_calls=report.lost_calls, verdict=verdict)
     source = stage.runtime.settings.sources[SOURCE]
     paid_back = stage.shop.read_paid_back()
     judge(stage.runtime, stage.client, source, load=stage.load, paid_back=paid_back, verdict=verdict)
@@ -257,7 +263,8 @@ def _lines(report: Report) -> Iterator[str]:
         seconds = sorted(report.late)
         yield f"taken over   {seconds[0]:.1f} to {seconds[-1]:.1f} s of the service's clock after the lease had ended"
     yield f"refunds      {verdict.memos} memos, {verdict.gateway_refunds} refunds at the gateway"
-    for name in ("doubled", "lost", "stuck"):
+    yield f"a person     {report.questions.total()} questions; {report.lost_calls} calls in flight at a blow"
+    for name in ("doubled", "lost", "stuck", "needless"):
         found = getattr(verdict, name)
         yield f"{name:<12} {len(found)}"
         yield from (f"    {line}" for line in found[:20])

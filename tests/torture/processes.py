@@ -69,12 +69,12 @@ class Fleet:
 
     def freeze(self, name: str) -> None:
         """SIGSTOP to a process and all that it forked, as a host that is paused or swaps itself to death."""
-        os.killpg(self._pid(name), signal.SIGSTOP)
+        os.killpg(self.pid(name), signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
-        os.killpg(self._pid(name), signal.SIGCONT)
+        os.killpg(self.pid(name), signal.SIGCONT)
 
-    def _pid(self, name: str) -> int:
+    def pid(self, name: str) -> int:
         pid = self.running[name].pid
         assert pid is not None
         return pid

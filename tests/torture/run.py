@@ -22,16 +22,18 @@ from tests.torture.load import Load, choose_load
 from tests.torture.person import Question, answer_questions
 from tests.torture.processes import Fleet, Setup
 from tests.torture.sender import Senders
-from tests.torture.shop import Shop
+from tests.torture.shop import FAULTS, Shop
 from tests.torture.verdict import (
     Approved,
     Verdict,
     approved_by,
     check_database,
     check_pragmas,
+    count_calls_in_flight,
     count_landed,
     count_under_way,
     judge,
+    judge_questions,
     judge_so_far,
 )
 
@@ -87,7 +89,9 @@ class Report:
     #: What refunds were doing when their worker died.
     landed: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    answers: Counter[Question] = field(default_factory=Counter)
+    questions: Counter[Question] = field(default_factory=Counter)
+    #: Refund calls that were in flight when their worker died.
+    lost_by_kills: int = 0
     load: Load | None = None
     acknowledged: int = 0
     answered: int = 0
@@ -96,6 +100,11 @@ class Report:
     resting_seconds: float = 0.0
     sends: int = 0
     verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def lost_by_faults(self) -> int:
+        """Refund calls of which the store's faults can have taken the answer away."""
+        return sum(FAULTS[rule] * times for rule, times in self.faults.items())
 
 
 def torture(options: Options, folder: Path) -> Report:
@@ -189,9 +198,11 @@ def _kill_at_random(stage: _Stage, random: Random, report: Report) -> None:
         if victims == ("web-child",):
             report.kills["web-child"] += fleet.kill_child(_WEB)
         else:
+            pids = [fleet.pid(name) for name in victims]
             for name in victims:
                 fleet.kill(name)
                 report.kills[name] += 1
+            report.lost_by_kills += count_calls_in_flight(stage.runtime, pids)
         check_database(stage.database, dict(stage.senders.acknowledged), report.verdict)
         paid_back = stage.shop.read_paid_back()
         judge_so_far(stage.approved, given=stage.shop.read_given(), paid_back=paid_back, verdict=report.verdict)
@@ -206,7 +217,7 @@ def _come_to_rest(stage: _Stage, report: Report) -> None:
     stage.shop.recover()
     ends = time.monotonic() + stage.options.rest_seconds
     while time.monotonic() < ends:
-        report.answers += answer_questions(stage.runtime, stage.client, stage.shop)
+        report.questions += answer_questions(stage.runtime, stage.client, stage.shop)
         if stage.senders.is_done and count_under_way(stage.runtime) == 0:
             return
         time.sleep(_REST_SECONDS)
@@ -226,6 +237,8 @@ def _judge(stage: _Stage, report: Report) -> None:
             verdict.stuck.append(f"{name} is not running; see its log")
     check_database(stage.database, senders.acknowledged, verdict)
     report.landed = count_landed(stage.database)
+    lost_calls = report.lost_by_kills + report.lost_by_faults
+    judge_questions(report.questions, lost_calls=lost_calls, verdict=verdict)
     report.sends = sum(row.sends for row in stage.runtime.store.refunds.list(limit=1_000_000))
     paid_back = stage.shop.read_paid_back()
     judge(stage.runtime, stage.client, stage.source, load=stage.load, paid_back=paid_back, verdict=verdict)

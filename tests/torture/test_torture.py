@@ -11,18 +11,26 @@ from random import Random
 
 import pytest
 
+from service.core.plan import Route
+from service.flow.worker import work_once
+from service.magento.outcomes import OutcomeKind, classify
+from service.sandbox.faults import build_faults, parse_fault
+from service.sandbox.gateway import Gateway
+from service.sandbox.http import JSON, Answer, ConnectionDropped, Request
 from service.sandbox.server import create_sandbox
 from service.store import Settlement, migrate
 from tests.flow.world import MONDAY, World, dollars
 from tests.torture.load import Load, Return, choose_load
 from tests.torture.person import Question, answer_questions
-from tests.torture.shop import Shop
+from tests.torture.shop import FAULTS, Shop
 from tests.torture.verdict import (
     Verdict,
     approved_by,
     check_database,
     check_pragmas,
+    count_calls_in_flight,
     judge,
+    judge_questions,
     judge_so_far,
 )
 
@@ -329,6 +337,82 @@ def test_money_moved_for_an_offline_order_is_seen_before_the_end(world):
     verdict = judged_so_far(world, ("RMA-1001", OFFLINE, orange), paid_back={OFFLINE: dollars(22)})
 
     assert verdict.doubled == [f"order {OFFLINE}: the gateway paid 22, 0 were approved"]
+
+
+# --- the questions ----------------------------------------------------------------------------------------------------
+
+NOT_PAID = Question("unknown-online", Settlement.NOT_PAID)
+
+
+def judged_questions(asked, *, lost_calls):
+    verdict = Verdict()
+    judge_questions(Counter(asked), lost_calls=lost_calls, verdict=verdict)
+    return verdict
+
+
+def test_a_question_for_every_lost_answer_is_good():
+    assert judged_questions({NOT_PAID: 2}, lost_calls=2).is_good
+
+
+def test_more_questions_than_lost_answers_are_needless():
+    verdict = judged_questions({NOT_PAID: 3}, lost_calls=2)
+
+    assert verdict.needless == ["3 questions, and 2 calls can have lost their answer"]
+    assert not verdict.is_good
+
+
+def test_a_question_about_a_refund_whose_memo_is_there_is_needless():
+    assert judged_questions({Question("unknown-online", Settlement.MEMO): 1}, lost_calls=9).needless
+
+
+def test_a_question_about_an_offline_refund_is_needless(world):
+    world.fault("POST */order/*/refund lost-before times=3")
+    world.say(OFFLINE, ("WS12-M-Orange", 1))
+    world.work_until_idle()
+
+    (needless,) = judged_questions(answered(world), lost_calls=9).needless
+
+    assert needless.startswith("1× unknown-offline → ")
+
+
+def loses_an_answer(faults):
+    """Whether a refund call that works ends in the unknown under these faults."""
+    request = Request(method="POST", path="/rest/default/V1/invoice/2/refund", headers={}, body=b"{}")
+    try:
+        answer = faults.apply(request, lambda _request: Answer(status=200, content_type=JSON, body=b'"37"'))
+    except ConnectionDropped:
+        return True
+    is_whole = int(answer.headers.get("Content-Length", len(answer.body))) == len(answer.body)
+    outcome = classify(answer.status, answer.content_type, answer.body, Route.INVOICE)
+    return not is_whole or outcome.kind is OutcomeKind.UNKNOWN
+
+
+@pytest.mark.parametrize(("rule", "lost_calls"), FAULTS.items(), ids=FAULTS)
+def test_a_fault_counts_for_the_refund_calls_of_which_it_takes_the_answer(rule, lost_calls):
+    faults = build_faults([parse_fault(rule)], gateway=Gateway(), sleep=lambda _seconds: None)
+
+    assert sum(loses_an_answer(faults) for _ in range(10)) == lost_calls
+
+
+class Killed(BaseException):
+    """kill -9: nothing after it runs."""
+
+
+def test_a_call_whose_worker_was_killed_is_counted_by_its_process(world):
+    handle = world.sandbox.handle
+
+    def dies(request):
+        if request.path.endswith("/refund"):
+            raise Killed
+        return handle(request)
+
+    world.sandbox.handle = dies
+    world.say(ONLINE, ("24-MB01", 2))
+    with pytest.raises(Killed):
+        work_once(world.runtime, "host:4711/1")
+
+    assert count_calls_in_flight(world.runtime, [4711, 5]) == 1
+    assert count_calls_in_flight(world.runtime, [471, 5]) == 0
 
 
 # --- the database -----------------------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
 """What has to be true: after each kill of the database and of what was given back so far, and of everything in the end.
 
 Doubled: Magento holds more units, or the gateway paid more, than the returns ask for. Lost: less, or an acknowledged
-delivery that is gone. Stuck: something still under way or held that nobody will ever go on with.
+delivery that is gone. Stuck: something still under way or held that nobody will ever go on with. Needless: a question
+that the service had to answer by itself.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,10 +20,11 @@ from service.core.marker import stem_of
 from service.magento import MagentoClient
 from service.runtime import Runtime
 from service.settings import SourceSettings, StoreSettings
-from service.store import RefundRow, format_id
+from service.store import RefundRow, Settlement, format_id
 from tests.store.beside import scalar_of
 from tests.torture.books import Given, given_by_memo, given_without_memo
 from tests.torture.load import PRICES, Load, Return, Units
+from tests.torture.person import Question
 
 _FINAL = (DeliveryState.DONE, DeliveryState.IGNORED)
 _MOST = 1_000_000
@@ -37,6 +39,7 @@ class Verdict:
     doubled: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    needless: list[str] = field(default_factory=list)
     #: Of the database, after a kill.
     damaged: list[str] = field(default_factory=list)
     memos: int = 0
@@ -46,7 +49,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        return not (self.doubled or self.lost or self.stuck or self.damaged)
+        return not (self.doubled or self.lost or self.stuck or self.needless or self.damaged)
 
     def add_doubled(self, found: Iterable[str]) -> None:
         """Once each: what is wrong after one kill is wrong after the next."""
@@ -95,6 +98,31 @@ def count_landed(file: Path) -> Counter[str]:
 def count_under_way(runtime: Runtime) -> int:
     counts = runtime.store.inbox.counts()
     return sum(counts[state] for state in DeliveryState if state not in _FINAL)
+
+
+# --- the questions ----------------------------------------------------------------------------------------------------
+
+
+def count_calls_in_flight(runtime: Runtime, pids: Collection[int]) -> int:
+    """Refund calls that workers with these process ids have begun and not said the outcome of."""
+    return sum(
+        any(f":{pid}/" in runtime.store.inbox.delivery(row.delivery_id).worker for pid in pids)
+        for row in runtime.store.refunds.list(state=RefundState.SENDING, limit=_MOST)
+    )
+
+
+def judge_questions(asked: Counter[Question], *, lost_calls: int, verdict: Verdict) -> None:
+    """A person may be asked where the answer to an online refund was lost and Magento has no memo of it.
+
+    `lost_calls` is of how many refund calls a kill or a fault can have taken the answer away.
+    """
+    for question, times in asked.items():
+        if question.code == "unknown-offline":
+            verdict.needless.append(f"{times}× {question}: offline nothing can have been paid, it is sent again")
+        elif question.settlement is Settlement.MEMO:
+            verdict.needless.append(f"{times}× {question}: the memo carries its marker, to be found without a person")
+    if asked.total() > lost_calls:
+        verdict.needless.append(f"{asked.total()} questions, and {lost_calls} calls can have lost their answer")
 
 
 # --- the money --------------------------------------------------------------------------------------------------------
