@@ -128,11 +128,9 @@ class Worker:
             claim = self._turns.claim(name)
             if claim is not None:
                 return partial(self._carry, claim)
-            if self._looking_back.acquire(blocking=False):
-                check = claim_check(self._runtime)
-                if check is not None:
-                    return partial(self._look_back, check, name)
-                self._looking_back.release()
+            check = self._claim_look()
+            if check is not None:
+                return partial(self._look_back, check, name)
             self._listener.wait(self._runtime.settings.service.poll_seconds)
         return _nothing
 
@@ -142,6 +140,19 @@ class Worker:
         finally:
             # Its store has room again, and the thread that looks for work may have passed it over.
             self._listener.nudge()
+
+    def _claim_look(self) -> DriftCheck | None:
+        """A look that is due, with `_looking_back` held for it: `_look_back` lets it go. None: not held."""
+        if not self._looking_back.acquire(blocking=False):
+            return None
+        check = None
+        try:
+            check = claim_check(self._runtime)
+        finally:
+            # After an error as well: kept, it would silently end the looks of this process for good.
+            if check is None:
+                self._looking_back.release()
+        return check
 
     def _look_back(self, check: DriftCheck, name: str) -> None:
         """One later look at a time: a store that is slow to read must not take every thread from the deliveries."""

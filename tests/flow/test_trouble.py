@@ -303,6 +303,36 @@ def test_a_row_that_cannot_be_read_does_not_end_the_threads_that_meet_it(world):
     assert inbox.times == 0
 
 
+def test_a_look_that_could_not_be_claimed_does_not_end_all_later_looks(world):
+    say_offline(world)
+    world.work()
+    (row,) = world.refunds()
+    store = world.runtime.store
+    checks = StumblingChecks(store.checks)
+    world.clock.advance(300)
+
+    with running(quick(replace(world.runtime, store=replace(store, checks=checks)))):
+        wait_until(lambda: store.checks.of(row.id)[0].looked_at is not None)
+
+    assert checks.times == 0
+
+
+class StumblingChecks:
+    """The real looks, of which the next cannot be claimed, because the database is locked by another process."""
+
+    def __init__(self, checks):
+        self._checks, self.times = checks, 1
+
+    def __getattr__(self, name):
+        return getattr(self._checks, name)
+
+    def claim(self, *arguments):
+        if self.times:
+            self.times -= 1
+            raise StoreUnavailable("another process has held the lock for more than 5 s")
+        return self._checks.claim(*arguments)
+
+
 class StumblingInbox:
     """The real inbox, whose next claims meet a row that a later version or a hand on the database wrote."""
 
