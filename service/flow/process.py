@@ -5,6 +5,7 @@ Safe to run again at any point: what was done is found in the store and in Magen
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from service.core.lifecycle import SLOT_STATES, DeliveryState
@@ -36,8 +37,12 @@ _REFUSED_LOGIN_SECONDS = 900
 
 def process_delivery(runtime: Runtime, claim: Claim) -> Ended:
     """Carry one claimed delivery as far as it can go today, and write down how far that was."""
-    ended = _carry(runtime, claim)
-    runtime.store.inbox.finish(
+    return write_down(runtime, claim, _carry(runtime, claim))
+
+
+def write_down(runtime: Runtime, claim: Claim, ended: Ended) -> Ended:
+    """How it ended, as it stands in the store afterwards; a person who is needed is told."""
+    written = runtime.store.inbox.finish(
         claim,
         ended.state,
         runtime.clock(),
@@ -45,6 +50,7 @@ def process_delivery(runtime: Runtime, claim: Claim) -> Ended:
         reason_code=ended.code,
         reason=ended.reason,
     )
+    ended = replace(ended, state=written.state, code=written.reason_code, reason=written.reason)
     if ended.state is DeliveryState.NEEDS_PERSON:
         subject = format_id("delivery", claim.delivery.id)
         runtime.notifier.needs_person(subject=subject, code=ended.code, reason=ended.reason)

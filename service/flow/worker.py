@@ -18,10 +18,10 @@ from datetime import datetime
 from functools import partial
 from types import FrameType
 
-from service.core.lifecycle import DeliveryState
 from service.errors import Conflict, LeaseLost, StoreUnavailable
 from service.flow.drift import claim_check, take_look
-from service.flow.process import backoff, process_delivery
+from service.flow.outcome import Ended
+from service.flow.process import backoff, process_delivery, write_down
 from service.flow.retention import MOST_PURGED, PURGE_EVERY, purge_old
 from service.flow.turns import Turns
 from service.runtime import Runtime
@@ -196,22 +196,13 @@ def _carry(runtime: Runtime, turns: Turns, claim: Claim) -> None:
 
 
 def _put_aside(runtime: Runtime, claim: Claim) -> None:
-    """Give a delivery back after a fault of ours; one with a refund in flight is left to its lease, and found there."""
-    now = runtime.clock()
-    is_hopeless = claim.delivery.attempts >= _TRIES_OF_A_FAULT
-    reason = f"this service failed on it {claim.delivery.attempts} times; its log says how" if is_hopeless else "failed"
+    """Give a delivery back after a fault of ours, again and again, and then to a person."""
+    tries = claim.delivery.attempts
+    if tries >= _TRIES_OF_A_FAULT:
+        ended = Ended.needs_person("fault", f"this service failed on it {tries} times; its log says how")
+    else:
+        ended = Ended.waiting("fault", "failed", runtime.clock() + backoff(runtime, claim))
     try:
-        runtime.store.inbox.finish(
-            claim,
-            DeliveryState.NEEDS_PERSON if is_hopeless else DeliveryState.WAITING,
-            now,
-            due_at=None if is_hopeless else now + backoff(runtime, claim),
-            reason_code="fault",
-            reason=reason,
-        )
+        write_down(runtime, claim, ended)
     except (LeaseLost, Conflict) as error:
         _log.warning("left to its lease", extra={"reason": error.message})
-        return
-    if is_hopeless:
-        subject = format_id("delivery", claim.delivery.id)
-        runtime.notifier.needs_person(subject=subject, code="fault", reason=reason)

@@ -93,3 +93,9 @@ def wake_delivery(tx: Transaction, delivery_id: int, *, now: datetime, actor: st
         delivery_id=delivery_id,
         return_id=row["return_id"],
     )
+
+
+def wake_if_kept(tx: Transaction, delivery_id: int, *, now: datetime, actor: str) -> None:
+    """As `wake_delivery`, but for one whose body was purged: there is nothing to read, and what was said holds."""
+    if lock_delivery(tx, delivery_id)["purged_at"] is None:
+        wake_delivery(tx, delivery_id, now=now, actor=actor)

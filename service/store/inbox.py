@@ -25,7 +25,17 @@ from service.store.ids import format_id
 from service.store.journal import WORKER, note
 from service.store.refund_rows import leave_no_slot_behind, refuse_in_flight
 from service.store.return_flags import unflag_return
-from service.store.rows import Claim, Delivery, DeliverySummary, NewDelivery, Received, SourceCount, row_as
+from service.store.rows import (
+    Claim,
+    Delivery,
+    DeliverySummary,
+    Finished,
+    NewDelivery,
+    Received,
+    RefundRow,
+    SourceCount,
+    row_as,
+)
 from service.store.statements import Statement, Transaction, among, given, insert_into
 from service.store.tables import CLAIMABLE_STATES, HALTED_STATES, deliveries, events, returns
 from service.store.together import insert_together
@@ -212,18 +222,22 @@ class Inbox:
         due_at: datetime | None = None,
         reason_code: str = "",
         reason: str = "",
-    ) -> None:
+    ) -> Finished:
         """Give the delivery back in its next state; `due_at` belongs to WAITING and to nothing else.
 
-        A slot still held in `checking` is released with it. While a refund is still `sending` the delivery can only
-        wait: it has to come again to find the outcome out.
+        A slot still held in `checking` is released with it. A delivery of a refund that may have paid comes again, or
+        needs a person: in any other state nobody would find the outcome out, and the order's slot would stay taken.
         """
         if (state is DeliveryState.WAITING) != (due_at is not None):
             raise ValueError(f"a delivery that becomes {state} with due_at {due_at}: waiting has one, others have none")
         with self._database.write() as tx:
             row = hold(tx, claim)
             check_delivery_move(claim.delivery.id, row["state"], state)
-            leave_no_slot_behind(tx, claim, now, comes_again=state is DeliveryState.WAITING)
+            comes_again = state is DeliveryState.WAITING
+            left = leave_no_slot_behind(tx, claim, now, comes_again=comes_again, why=reason or f"it is {state}")
+            if left and state is not DeliveryState.NEEDS_PERSON:
+                state, reason_code = DeliveryState.NEEDS_PERSON, left[0].reason_code
+            reason = _with_what_is_left(reason, left)
             change_delivery(
                 tx,
                 claim.delivery.id,
@@ -249,6 +263,7 @@ class Inbox:
                 wake_delivery(tx, claim.delivery.id, now=now, actor=WORKER)
         if row["wake_asked"]:
             self._database.announce()
+        return Finished(state=state, reason_code=reason_code, reason=reason)
 
     def delivery(self, delivery_id: int) -> Delivery:
         with self._database.read() as tx:
@@ -316,6 +331,12 @@ class Inbox:
             oldest = tx.all(_OLDEST_BY_SOURCE)
         due = (row["due_at"] for row in oldest if row["source"] not in passing_over and row["due_at"] is not None)
         return min((due_at for due_at in due if due_at <= now), default=None)
+
+
+def _with_what_is_left(reason: str, left: Sequence[RefundRow]) -> str:
+    """Why a delivery ended, and what a person is asked about its refunds; what one says already is not said twice."""
+    asked = [each.reason for each in left if each.reason not in reason]
+    return "; ".join(asked if any(reason in each for each in asked) else [reason, *asked])
 
 
 @cache

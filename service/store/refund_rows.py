@@ -7,7 +7,7 @@ overtaken changes none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -33,15 +33,13 @@ was_tried: ColumnElement[bool] = exists().where(attempts.c.refund_id == refunds.
 _READ = Statement(select(refunds).where(refunds.c.id == given("refund")))
 _LOCK = Statement(select(refunds).where(refunds.c.id == given("refund")).with_for_update())
 _DELETE = Statement(delete(refunds).where(refunds.c.id == given("refund")))
+# All slot states and no order: so the slots' own index serves, which holds little; SQLite would walk through all rows.
 _IN_FLIGHT = Statement(
     select(refunds).where(refunds.c.delivery_id == given("delivery"), among(refunds.c.state, SLOT_STATES))
 )
-_HELD_BY_CLAIM = Statement(
-    select(refunds).where(
-        refunds.c.delivery_id == given("delivery"),
-        among(refunds.c.state, (RefundState.CHECKING, RefundState.SENDING)),
-    )
-)
+
+#: Which store's settle_seconds a call is settled by cannot be told where its source is gone; none may be longer.
+_LONGEST_SETTLING = timedelta(days=1)
 
 
 def as_refund(columns: Row) -> RefundRow:
@@ -220,17 +218,36 @@ def refuse_in_flight(tx: Transaction, delivery_id: int) -> None:
         raise Conflict(f"{name} is {row.state}: say first what became of it (refundry settle {name})", refund_id=name)
 
 
-def leave_no_slot_behind(tx: Transaction, claim: Claim, now: datetime, *, comes_again: bool) -> None:
-    """Release what a claim still holds in `checking`.
+def leave_no_slot_behind(
+    tx: Transaction, claim: Claim, now: datetime, *, comes_again: bool, why: str
+) -> tuple[RefundRow, ...]:
+    """Release what a claim still holds in `checking`, and give the refunds that nobody finds out about any more.
 
-    IllegalMove where a call's outcome was never said, unless the delivery comes again and can find it out.
+    Those are the ones that may have paid, of a delivery that does not come again, for `why`. Each has an outcome that
+    a person can settle, and is flagged for one: it would hold its order's slot for ever.
     """
-    for row in map(as_refund, tx.all(_HELD_BY_CLAIM, delivery=claim.delivery.id)):
+    left = []
+    for row in map(as_refund, tx.all(_IN_FLIGHT, delivery=claim.delivery.id)):
         if row.state is RefundState.CHECKING:
             release_slot(tx, row, now=now, text="its delivery was finished")
         elif not comes_again:
-            raise IllegalMove(
-                f"{format_id('delivery', claim.delivery.id)} cannot be finished while"
-                f" {format_id('refund', row.id)} is sending: say its outcome first, `unknown` if there is none",
-                refund_id=row.id,
-            )
+            left.append(row if row.needs_person else _left_to_a_person(tx, row, now, why))
+    return tuple(left)
+
+
+def _left_to_a_person(tx: Transaction, row: RefundRow, now: datetime, why: str) -> RefundRow:
+    if row.state is RefundState.SENDING:
+        text = "its delivery ended without a word of what came back"
+        values = {"settle_at": now + _LONGEST_SETTLING, "reason": text}
+        row = move_refund(tx, row, RefundState.UNKNOWN, now=now, text=text, values=values)
+    name, delivery = format_id("refund", row.id), format_id("delivery", row.delivery_id)
+    text = (
+        f"{name}: whether it paid is not known ({row.reason}), and nobody looks any more: {delivery} ended because"
+        f" {why}. Its order takes no other refund meanwhile. Look for {row.marker} in Magento and for the money, then"
+        f" say: refundry settle {name} --reason TEXT, with --memo N, --paid-no-memo or --not-paid; or mend why it"
+        f" ended, then: refundry replay {delivery}"
+    )
+    flag = {"needs_person": True, "reason_code": "unknown-left", "reason": text}
+    flagged = change_refund(tx, row.id, **flag, updated_at=now)
+    note_refund(tx, row, now=now, what="refund.flagged", text=text)
+    return flagged

@@ -20,7 +20,7 @@ from service.core.lifecycle import SLOT_STATES, RefundState
 from service.core.returns import OrderReference
 from service.errors import BadRequest, Conflict, LeaseLost, NotFound, OrderBusy
 from service.store.checks import plan_checks
-from service.store.claims import hold, lock_delivery, wake_delivery
+from service.store.claims import hold, lock_delivery, wake_if_kept
 from service.store.content import plain
 from service.store.engine import Database
 from service.store.guards import accepted_markers
@@ -311,7 +311,7 @@ class Refunds:
             if memo_id is not None:
                 # Asked once: a memo that somebody made by hand has no marker to be recognised by.
                 keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
-            wake_delivery(tx, row.delivery_id, now=now, actor=actor)
+            wake_if_kept(tx, row.delivery_id, now=now, actor=actor)
         self._database.announce()
         return settled
 

@@ -101,6 +101,14 @@ class Claim:
     lease_until: datetime
 
 
+class Finished(NamedTuple):
+    """How a delivery was given back: in the state that was asked for, or to a person because of a refund of it."""
+
+    state: DeliveryState
+    reason_code: str
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredEvent:
     """What one delivery said; `occurred_at` is when it arrived where the sender said no time that can be."""

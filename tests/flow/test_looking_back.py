@@ -1,16 +1,21 @@
 """Lost answers: when a look proves that there is no memo, and what a person's word about one is worth."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from service.core.lifecycle import DeliveryState, RefundState
 from service.flow import answers
+from service.flow.retention import purge_old
+from service.flow.worker import work_once
 from service.sandbox.http import Request
 from service.store import Settlement
-from tests.flow.world import World, dollars
+from tests.flow.test_at_most_once import Died, DyingMagento
+from tests.flow.world import MONDAY, World, dollars
 
-ONLINE = "000000102"
+OFFLINE, ONLINE = "000000109", "000000102"
 
 
 @pytest.fixture
@@ -53,6 +58,61 @@ def test_a_look_that_began_too_early_proves_nothing_however_late_it_is_answered(
     world.work_until_idle()
     assert world.state(received)[0] is DeliveryState.DONE
     assert world.paid_back(ONLINE) == dollars(68)
+
+
+# --- a delivery that ends before its refund has -----------------------------------------------------------------------
+
+
+def configured_anew(world, **changes):
+    """The same world after a restart with other settings."""
+    world.settings = replace(world.settings, **changes)
+    world.runtime = world.new_process()
+
+
+def test_a_refund_whose_delivery_the_configuration_ends_is_left_to_a_person(world):
+    world.fault("POST */invoice/*/refund 500-before times=1")
+    received = world.say(ONLINE, ("24-MB01", 1))
+    world.work()
+    store = world.settings.stores["main"]
+    policy = replace(store.policy, ignore_returns_before=MONDAY + timedelta(days=1))
+    configured_anew(world, stores={"main": replace(store, policy=policy)})
+    world.work_until_idle()
+    asked, (row,) = world.state(received), world.refunds()
+    world.clock.advance(91 * 86_400)
+    purged = purge_old(world.runtime)
+
+    answers.settle(world.runtime, row.id, Settlement.NOT_PAID, "anna", text="not at the gateway")
+    world.work_until_idle()
+
+    assert (asked, purged) == ((DeliveryState.NEEDS_PERSON, "unknown-left"), 0)
+    assert (row.needs_person, [code for _, code, _ in world.people.told]) == (True, ["unknown-left"])
+    assert world.state(received) == (DeliveryState.IGNORED, "before-start")
+    assert world.refunds()[0].state is RefundState.PLANNED
+
+
+def test_a_call_whose_worker_was_killed_and_whose_source_is_gone_is_left_to_a_person(world):
+    received = world.say(OFFLINE, ("24-UG06", 1))
+    killed = world.new_process()
+    object.__setattr__(killed, "magento", {"main": DyingMagento(world.client(), at="send_refund", before=False)})
+    with pytest.raises(Died):
+        work_once(killed, "doomed")
+    sources = world.settings.sources
+    configured_anew(world, sources={})
+    world.work_until_idle()
+    asked, (row,) = world.state(received), world.refunds()
+
+    configured_anew(world, sources=sources)
+    answers.replay(world.runtime, received.delivery_id, "anna")
+    world.work_until_idle()
+
+    assert asked == (DeliveryState.NEEDS_PERSON, "source-gone")
+    assert (row.state, row.needs_person, row.reason_code) == (RefundState.UNKNOWN, True, "unknown-left")
+    assert [code for _, code, _ in world.people.told] == ["source-gone"]
+    assert world.state(received)[0] is DeliveryState.DONE
+    assert len(world.memos(OFFLINE)) == 1
+
+
+# --- what a person says about a memo ----------------------------------------------------------------------------------
 
 
 def test_a_memo_that_a_person_names_is_this_returns_and_is_not_asked_about_again(world):

@@ -6,6 +6,7 @@ import pytest
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState, RefundState
 from service.errors import Conflict, LeaseLost, NotFound
 from service.store import IllegalMove, format_id, open_store
+from service.store.tables import CLAIMABLE_STATES
 from tests.store.examples import LEASE_SECONDS, NOW, at, delivery, event
 
 
@@ -240,14 +241,43 @@ def test_a_slot_that_is_only_being_checked_is_given_back_with_its_delivery(store
     assert store.refunds.of_return(case.id) == ()
 
 
-def test_a_delivery_whose_call_has_no_outcome_can_only_come_again(store, given):
+def test_a_delivery_whose_call_has_no_outcome_comes_again_to_find_it_out(store, given):
     claim, _, row = given.sending()
 
-    with pytest.raises(IllegalMove, match="ref_1 is sending"):
-        store.inbox.finish(claim, DeliveryState.DONE, NOW)
     store.inbox.finish(claim, DeliveryState.WAITING, NOW, due_at=at(30))
 
-    assert store.refunds.row(row.id).state is RefundState.SENDING
+    assert store.refunds.row(row.id) == row
+
+
+@pytest.mark.parametrize("state", [each for each in DeliveryState if each not in CLAIMABLE_STATES])
+@pytest.mark.parametrize("refund", [RefundState.SENDING, RefundState.UNKNOWN])
+def test_a_delivery_that_ends_before_its_refund_has_leaves_it_to_a_person(store, given, refund, state):
+    claim, _, row = given.sending() if refund is RefundState.SENDING else given.unknown()
+
+    finished = store.inbox.finish(claim, state, NOW, reason_code="source-gone", reason="the portal is gone")
+
+    left, delivery = store.refunds.row(row.id), store.inbox.delivery(claim.delivery.id)
+    assert (left.state, left.needs_person, left.reason_code) == (RefundState.UNKNOWN, True, "unknown-left")
+    assert left.settle_at > NOW
+    assert "del_1 ended because the portal is gone" in left.reason
+    assert "refundry settle ref_1" in left.reason
+    assert finished == (delivery.state, delivery.reason_code, delivery.reason)
+    assert (delivery.state, delivery.reason) == (DeliveryState.NEEDS_PERSON, left.reason)
+    assert delivery.reason_code == ("source-gone" if state is DeliveryState.NEEDS_PERSON else "unknown-left")
+    assert store.retention.count(at(100 * 86_400)) == 0
+
+
+def test_what_a_person_is_asked_about_a_refund_already_stays_when_its_delivery_ends_again(store, given):
+    claim, _, row = given.unknown()
+    asked = {"reason_code": "unknown-online", "reason": "look at the gateway"}
+    store.refunds.flag(row.id, claim, needs_person=True, now=NOW, **asked)
+
+    store.inbox.finish(claim, DeliveryState.IGNORED, NOW, reason_code="before-start", reason="too old")
+
+    delivery = store.inbox.delivery(claim.delivery.id)
+    assert (delivery.state, delivery.reason_code) == (DeliveryState.NEEDS_PERSON, "unknown-online")
+    assert delivery.reason == "too old; look at the gateway"
+    assert store.refunds.row(row.id).reason == "look at the gateway"
 
 
 def test_eight_workers_claim_each_delivery_once(store):

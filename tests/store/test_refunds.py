@@ -7,6 +7,7 @@ from service.core.plan import Route, Verdict
 from service.core.returns import OrderReference
 from service.errors import BadRequest, Conflict, LeaseLost, NotFound, OrderBusy
 from service.store import IllegalMove, Settlement
+from service.store.claims import change_delivery
 from tests.store.examples import LEASE_SECONDS, NOW, at, event, plan, request
 
 FIRST, SECOND, THIRD = (f"RR-AAAAAAAAAAAAAAAA-0{part}" for part in ("1R", "2N", "3R"))
@@ -522,6 +523,19 @@ def test_a_person_settles_an_unknown_call_and_its_delivery_goes_on(store, given,
     assert store.inbox.claim("w2", at(1), LEASE_SECONDS).delivery.id == claim.delivery.id
     entry = next(each for each in store.journal.of(refund_id=row.id) if each.what == "refund.settled")
     assert (entry.actor, entry.text, entry.data["decision"]) == ("Ada", "saw it at the bank", decision)
+
+
+def test_a_call_is_settled_although_the_body_of_its_delivery_was_purged(store, given):
+    """As a version did that let a delivery end before its refund."""
+    claim, _, row = given.unknown()
+    store.inbox.finish(claim, DeliveryState.NEEDS_PERSON, NOW)
+    with store.database.write() as tx:
+        change_delivery(tx, claim.delivery.id, state=DeliveryState.IGNORED, body=b"", purged_at=at(1))
+
+    settled = store.refunds.settle(row.id, Settlement.NOT_PAID, memo_id=None, actor="Ada", text="", now=at(2))
+
+    assert settled.state is RefundState.PLANNED
+    assert store.inbox.delivery(claim.delivery.id).state is DeliveryState.IGNORED
 
 
 def test_a_worker_that_is_at_it_loses_to_the_person(store, given):
