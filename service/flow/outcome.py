@@ -18,6 +18,9 @@ class Ended:
     #: When it is due again. None: not by itself, or, while waiting, after a back-off.
     due_at: datetime | None = None
     at_least_seconds: float = 0
+    #: Whether it uses up the delivery's patience: what waits for a person's stop to end, or for the next worker, has
+    #: not failed.
+    is_try: bool = True
 
     @staticmethod
     def done(reason: str, code: str = "refunded") -> Ended:
@@ -34,7 +37,8 @@ class Ended:
 
     @staticmethod
     def waiting(code: str, reason: str, due_at: datetime) -> Ended:
-        return Ended(state=DeliveryState.WAITING, code=code, reason=reason, due_at=due_at)
+        """Until then, for nothing that this delivery is to blame for: not a try, however often."""
+        return Ended(state=DeliveryState.WAITING, code=code, reason=reason, due_at=due_at, is_try=False)
 
 
 #: Which of several orders' endings a delivery takes. Waiting comes first: what waits comes again by itself, and a call
@@ -55,4 +59,6 @@ def together(ended: Sequence[tuple[str, Ended]]) -> Ended:
     decisive = min((each for _, each in ended), key=lambda each: _FIRST_OF.index(each.state))
     waits = [each.due_at for _, each in ended if each.due_at is not None]
     reason = "; ".join(f"order {order}: {each.reason}" for order, each in ended)
-    return replace(decisive, reason=reason, due_at=min(waits, default=None))
+    # One that waits for nothing of its own makes the others look more often than their patience was meant for.
+    is_try = all(each.is_try for _, each in ended)
+    return replace(decisive, reason=reason, due_at=min(waits, default=None), is_try=is_try)

@@ -26,7 +26,7 @@ from service.flow.outcome import Ended, together
 from service.runtime import Runtime
 from service.settings import SourceSettings
 from service.sources import Limits, parse
-from service.store import Claim, EventClash, ReturnCase, format_id
+from service.store import Claim, EventClash, RefundRow, ReturnCase, format_id
 
 #: So often Magento answers what we cannot use before a person hears of it: for some seconds.
 _TRIES_OF_AN_ANSWER = 3
@@ -47,6 +47,7 @@ def write_down(runtime: Runtime, claim: Claim, ended: Ended) -> Ended:
         ended.state,
         runtime.clock(),
         due_at=ended.due_at,
+        is_try=ended.is_try,
         reason_code=ended.code,
         reason=ended.reason,
     )
@@ -108,8 +109,12 @@ def _asks_for_nothing(runtime: Runtime, case: ReturnCase) -> bool:
 
 
 def _holds_a_slot(runtime: Runtime, claim: Claim, case: ReturnCase) -> bool:
+    return bool(_in_slot(runtime, claim, case))
+
+
+def _in_slot(runtime: Runtime, claim: Claim, case: ReturnCase) -> list[RefundRow]:
     rows = runtime.store.refunds.of_return(case.id)
-    return any(row.delivery_id == claim.delivery.id and row.state in SLOT_STATES for row in rows)
+    return [row for row in rows if row.delivery_id == claim.delivery.id and row.state in SLOT_STATES]
 
 
 def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: ReturnCase) -> Ended:
@@ -127,7 +132,7 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
     except MagentoError as error:
         ended = _unusable(claim, error)
     if ended.state is DeliveryState.WAITING and ended.due_at is None:
-        ended = _again(runtime, claim, ended.code, ended.reason, at_least_seconds=ended.at_least_seconds)
+        ended = _again(runtime, claim, case, ended)
     return _told_on_return(runtime, claim, case, ended)
 
 
@@ -155,15 +160,23 @@ def _unusable(claim: Claim, error: MagentoError | NotFound) -> Ended:
     return Ended.later(error.kind, error.message, at_least_seconds=pause_seconds)
 
 
-def _again(runtime: Runtime, claim: Claim, code: str, reason: str, *, at_least_seconds: float = 0) -> Ended:
+def _again(runtime: Runtime, claim: Claim, case: ReturnCase, ended: Ended) -> Ended:
     """Due again after a back-off; after the last try a person is asked, because waiting for ever is losing."""
-    service = runtime.settings.service
-    now = runtime.clock()
-    if waited_before(service, claim.delivery.attempts) > timedelta(seconds=service.retry_give_up_after_seconds):
-        return Ended.needs_person(code, f"given up after {claim.delivery.attempts} tries: {reason}")
-    return Ended(
-        state=DeliveryState.WAITING, code=code, reason=reason, due_at=now + backoff(runtime, claim, at_least_seconds)
-    )
+    tries = claim.delivery.attempts
+    patience = timedelta(seconds=runtime.settings.service.retry_give_up_after_seconds)
+    is_worn_out = waited_before(runtime.settings.service, tries) > patience
+    if is_worn_out and not _is_to_be_known(runtime, claim, case, patience):
+        return Ended.needs_person(ended.code, f"given up after {tries} tries: {ended.reason}")
+    return replace(ended, due_at=runtime.clock() + backoff(runtime, claim, ended.at_least_seconds))
+
+
+def _is_to_be_known(runtime: Runtime, claim: Claim, case: ReturnCase, patience: timedelta) -> bool:
+    """A refund of it may have paid, and looking for its memo was possible for less than the patience.
+
+    Whatever was waited for before the call, a person is asked only what a look could not answer.
+    """
+    known_from = [row.settle_at or row.sent_at for row in _in_slot(runtime, claim, case)]
+    return any(since is not None and runtime.clock() < since + patience for since in known_from)
 
 
 def backoff(runtime: Runtime, claim: Claim, at_least_seconds: float = 0) -> timedelta:

@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import partial
 from types import FrameType
 
+from service.core.lifecycle import DeliveryState
 from service.errors import Conflict, LeaseLost, StoreUnavailable
 from service.flow.drift import claim_check, take_look
 from service.flow.outcome import Ended
@@ -201,7 +202,8 @@ def _put_aside(runtime: Runtime, claim: Claim) -> None:
     if tries >= _TRIES_OF_A_FAULT:
         ended = Ended.needs_person("fault", f"this service failed on it {tries} times; its log says how")
     else:
-        ended = Ended.waiting("fault", "failed", runtime.clock() + backoff(runtime, claim))
+        due_at = runtime.clock() + backoff(runtime, claim)
+        ended = Ended(state=DeliveryState.WAITING, code="fault", reason="failed", due_at=due_at)
     try:
         write_down(runtime, claim, ended)
     except (LeaseLost, Conflict) as error:

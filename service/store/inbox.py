@@ -220,10 +220,13 @@ class Inbox:
         now: datetime,
         *,
         due_at: datetime | None = None,
+        is_try: bool = True,
         reason_code: str = "",
         reason: str = "",
     ) -> Finished:
         """Give the delivery back in its next state; `due_at` belongs to WAITING and to nothing else.
+
+        `is_try`: False takes this claim out of its attempts, which wear out its patience.
 
         A slot still held in `checking` is released with it. A delivery of a refund that may have paid comes again, or
         needs a person: in any other state nobody would find the outcome out, and the order's slot would stay taken.
@@ -243,6 +246,8 @@ class Inbox:
                 claim.delivery.id,
                 state=state,
                 due_at=due_at,
+                # Whoever woke it under a lease that had ended has set them to none.
+                attempts=row["attempts"] if is_try else max(row["attempts"] - 1, 0),
                 lease_until=None,
                 worker="",
                 wake_asked=False,

@@ -16,11 +16,12 @@ import pytest
 
 from service.core.lifecycle import DeliveryState, RefundState
 from service.errors import StoreUnavailable
+from service.flow import answers
 from service.flow.worker import Worker, work_once
 from service.store import open_store
 from tests.flow.world import MONDAY, World, dollars
 
-OFFLINE, ONLINE, TWO_INVOICES = "000000101", "000000102", "000000106"
+OFFLINE, ONLINE, TWO_INVOICES, HELD = "000000101", "000000102", "000000106", "000000112"
 DONE, WAITING, PERSON = DeliveryState.DONE, DeliveryState.WAITING, DeliveryState.NEEDS_PERSON
 BAG = "24-MB01"
 A_DAY = 86_400
@@ -272,6 +273,76 @@ def test_a_worker_that_is_told_to_end_while_it_reads_sends_nothing(world, path):
     assert world.posts() == []
     assert world.state(received) == (WAITING, "handed-back")
     assert [row.state for row in world.refunds() if row.state is not RefundState.PLANNED] == []
+
+
+# --- patience ---------------------------------------------------------------------------------------------------------
+
+
+def with_patience(world, seconds):
+    service = replace(world.settings.service, retry_give_up_after_seconds=seconds)
+    world.settings = replace(world.settings, service=service)
+    world.runtime = world.new_process()
+
+
+def test_a_stop_of_hours_does_not_use_up_the_patience_of_what_waited(world):
+    with_patience(world, seconds=3600)
+    answers.stop(world.runtime, "all", "anna", "gateway trouble")
+    received = say_offline(world)
+    for _ in range(2 * 3600 // 30):
+        world.work()
+        world.clock.advance(31)
+    answers.go(world.runtime, "all", "anna")
+    world.fault("GET */orders* 503-before times=3")
+
+    world.work_until_idle()
+
+    assert world.state(received) == (DONE, "refunded")
+    assert world.people.told == []
+
+
+def test_handing_back_does_not_use_up_patience(world):
+    received = say_offline(world)
+
+    for _ in range(3):
+        work_once(replace(world.runtime, is_ending=lambda: True), "ending")
+
+    assert world.state(received) == (WAITING, "handed-back")
+    assert world.delivery(received).attempts == 0
+
+
+@pytest.mark.parametrize("then", ["", "GET * 503-before times=1"], ids=["answers", "is away"])
+def test_a_lost_answer_is_looked_for_however_long_its_delivery_had_waited(world, then):
+    with_patience(world, seconds=900)
+    received = world.say(HELD, ("24-WG085", 1))
+    world.work_until_idle(at_most_seconds=600)
+    world.clock.now = world.delivery(received).due_at
+    world.sandbox.shop.unhold(world.orders[HELD])
+    world.fault("POST */refund lost-after times=1")
+    world.work()
+    sent = len(world.posts())
+    if then:
+        world.fault(then)
+
+    world.work_until_idle()
+
+    assert sent == 1
+    assert world.state(received)[0] is DONE
+    assert (len(world.memos(HELD)), world.people.told) == (1, [])
+
+
+def test_a_lost_answer_that_can_never_be_looked_for_ends_with_a_person(world):
+    with_patience(world, seconds=900)
+    received = say_offline(world)
+    world.fault("POST */refund lost-after times=1")
+    world.work()
+    world.fault("GET * 503-before")
+
+    world.work_until_idle()
+
+    (row,) = world.refunds()
+    assert world.state(received)[0] is PERSON
+    assert world.clock.now > row.settle_at + timedelta(seconds=900)
+    assert (row.state, row.needs_person, row.reason_code) == (RefundState.UNKNOWN, True, "unknown-left")
 
 
 # --- one's trouble is nobody else's -----------------------------------------------------------------------------------

@@ -249,6 +249,15 @@ def test_a_delivery_whose_call_has_no_outcome_comes_again_to_find_it_out(store, 
     assert store.refunds.row(row.id) == row
 
 
+def test_what_was_not_a_try_does_not_count_as_one(store, given):
+    claim = given.claim()
+    store.inbox.finish(claim, DeliveryState.WAITING, NOW, due_at=at(30), is_try=False)
+    none = store.inbox.delivery(claim.delivery.id).attempts
+    store.inbox.finish(store.inbox.claim("w1", at(30), LEASE_SECONDS), DeliveryState.WAITING, at(30), due_at=at(60))
+
+    assert (none, store.inbox.delivery(claim.delivery.id).attempts) == (0, 1)
+
+
 @pytest.mark.parametrize("state", [each for each in DeliveryState if each not in CLAIMABLE_STATES])
 @pytest.mark.parametrize("refund", [RefundState.SENDING, RefundState.UNKNOWN])
 def test_a_delivery_that_ends_before_its_refund_has_leaves_it_to_a_person(store, given, refund, state):
