@@ -15,6 +15,7 @@ from sqlalchemy import func, or_, select, update
 from service.core.drift import Drift
 from service.core.lifecycle import RefundState
 from service.errors import LeaseLost
+from service.store.claims import LONGEST_LEASE
 from service.store.content import plain
 from service.store.engine import Database
 from service.store.refund_rows import change_refund, note_refund, read_refund
@@ -26,7 +27,11 @@ _DUE = (
     select(drift_checks.c.id)
     .where(
         drift_checks.c.due_at <= given("now"),
-        or_(drift_checks.c.lease_until.is_(None), drift_checks.c.lease_until <= given("now")),
+        or_(
+            drift_checks.c.lease_until.is_(None),
+            drift_checks.c.lease_until <= given("now"),
+            drift_checks.c.lease_until > given("longest"),
+        ),
     )
     .order_by(drift_checks.c.due_at, drift_checks.c.id)
     .limit(1)
@@ -83,10 +88,11 @@ class Checks:
         """The look that has been due longest, held until the lease ends; None when none is due."""
         # Idle workers ask all the time: a look without a write leaves SQLite's one writer alone.
         with self._database.read() as tx:
-            if tx.first(_IS_ANY_DUE, now=now) is None:
+            if tx.first(_IS_ANY_DUE, now=now, longest=now + LONGEST_LEASE) is None:
                 return None
+        lease_until = now + timedelta(seconds=lease_seconds)
         with self._database.write() as tx:
-            row = tx.first(_CLAIM, now=now, lease_until=now + timedelta(seconds=lease_seconds))
+            row = tx.first(_CLAIM, now=now, longest=now + LONGEST_LEASE, lease_until=lease_until)
         return None if row is None else _as_check(row)
 
     def postpone(self, check: DriftCheck, due_at: datetime, reason: str) -> None:

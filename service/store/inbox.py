@@ -19,7 +19,7 @@ from sqlalchemy import exc as sql
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState
 from service.errors import Conflict, NotFound
 from service.store.at_once import store_if_new
-from service.store.claims import change_delivery, check_delivery_move, hold, lock_delivery, wake_delivery
+from service.store.claims import LONGEST_LEASE, change_delivery, check_delivery_move, hold, lock_delivery, wake_delivery
 from service.store.engine import Database
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
@@ -44,7 +44,11 @@ _SUMMARY = [column for column in deliveries.c if column.name not in {"body", "he
 
 _IS_CLAIMABLE = among(deliveries.c.state, CLAIMABLE_STATES)
 
-_IS_FREE = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= given("now"))
+_IS_FREE = or_(
+    deliveries.c.lease_until.is_(None),
+    deliveries.c.lease_until <= given("now"),
+    deliveries.c.lease_until > given("longest"),
+)
 
 
 def _first_of_each_source(*conditions: ColumnElement[bool]) -> Statement:
@@ -187,7 +191,7 @@ class Inbox:
         `passing_over` names sources whose deliveries are left waiting.
         """
         with self._database.read() as tx:
-            first = tx.all(_NEXT_BY_SOURCE, now=now)
+            first = tx.all(_NEXT_BY_SOURCE, now=now, longest=now + LONGEST_LEASE)
         due = [row for row in first if row["due_at"] is not None and row["due_at"] <= now]
         for source in sorted(due, key=lambda row: row["due_at"]):
             if source["source"] not in passing_over and (
@@ -198,8 +202,9 @@ class Inbox:
 
     def _claim_of(self, source: str, worker: str, now: datetime, lease_seconds: float) -> Claim | None:
         """None: others were faster since the look, and have all that was due."""
+        lease_until = now + timedelta(seconds=lease_seconds)
         row = self._database.write_one(
-            _CLAIM, of=source, now=now, worker=worker, lease_until=now + timedelta(seconds=lease_seconds)
+            _CLAIM, of=source, now=now, longest=now + LONGEST_LEASE, worker=worker, lease_until=lease_until
         )
         if row is None:
             return None

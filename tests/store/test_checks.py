@@ -108,6 +108,12 @@ def test_looks_are_due_in_their_order_and_not_before_their_time(store, done):
     assert store.checks.next_due() == at(300)
 
 
+def test_a_look_that_a_clock_that_ran_ahead_holds_is_not_waited_for(store, done):
+    first = store.checks.claim(at(30 * 86_400), LEASE_SECONDS)
+
+    assert store.checks.claim(at(300), LEASE_SECONDS).id == first.id
+
+
 def test_a_look_that_was_made_does_not_come_again(store, done):
     store.checks.finish(store.checks.claim(at(300), LEASE_SECONDS), (), at(301))
 

@@ -9,6 +9,8 @@ from service.store import IllegalMove, format_id, open_store
 from service.store.tables import CLAIMABLE_STATES
 from tests.store.examples import LEASE_SECONDS, NOW, at, delivery, event
 
+A_DAY = 86_400
+
 
 def test_a_delivery_comes_back_byte_for_byte(store):
     received = store.inbox.receive(delivery(body=b'{"id":\t1}\xff'))
@@ -107,6 +109,34 @@ def test_after_the_lease_another_worker_has_it_and_the_first_may_write_nothing(s
             write()
     kept = store.inbox.delivery(first.delivery.id)
     assert (kept.state, kept.worker, kept.lease_until) == (DeliveryState.RECEIVED, "w2", at(2 * LEASE_SECONDS))
+
+
+def test_a_lease_written_by_a_clock_that_ran_ahead_is_not_believed(store):
+    received = store.inbox.receive(delivery())
+    store.inbox.claim("dead", at(30 * A_DAY), LEASE_SECONDS)
+
+    claim = store.inbox.claim("w1", at(1), LEASE_SECONDS)
+
+    assert (claim.delivery.id, claim.fence) == (received.delivery_id, 2)
+
+
+def test_the_longest_lease_of_a_refunds_call_is_kept(store, given):
+    claim = given.claim()
+    store.inbox.extend(claim, NOW, 3600 + 60 + 60)
+
+    assert store.inbox.claim("w2", at(1), LEASE_SECONDS) is None
+
+
+def test_what_a_clock_that_ran_ahead_holds_is_woken_at_once(store, given):
+    claim = given.claim()
+    store.inbox.finish(claim, DeliveryState.NEEDS_PERSON, NOW)
+    store.inbox.wake(delivery_id=claim.delivery.id, now=NOW, actor="Ada")
+    store.inbox.claim("dead", at(30 * A_DAY), LEASE_SECONDS)
+
+    store.inbox.wake(delivery_id=claim.delivery.id, now=at(1), actor="Ada")
+
+    assert store.inbox.delivery(claim.delivery.id).attempts == 0
+    assert store.inbox.claim("w1", at(1), LEASE_SECONDS).delivery.attempts == 1
 
 
 def test_two_processes_see_one_another_s_fences(store, database_url):
