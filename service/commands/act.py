@@ -74,6 +74,11 @@ def retry_command(invocation: Invocation, *, public_id: str, actor: str | None, 
 @click.option("--memo", "memo_id", type=click.IntRange(1), help="It was paid: this is its credit memo (entity id).")
 @click.option("--paid-no-memo", is_flag=True, help="The gateway paid, and Magento has no memo for it.")
 @click.option("--not-paid", is_flag=True, help="Nothing was paid; it may be sent again.")
+@click.option(
+    "--sends",
+    type=click.IntRange(1),
+    help="How many calls you looked at; needed where it was sent more than once, and refused if there was another.",
+)
 @click.option("--reason", required=True, help="How you know; goes to the journal.")
 @actor_option
 @json_option
@@ -85,13 +90,15 @@ def settle_command(
     memo_id: int | None,
     paid_no_memo: bool,
     not_paid: bool,
+    sends: int | None,
     reason: str,
     actor: str | None,
     as_json: bool,
 ) -> None:
     """Say what became of a refund whose answer was lost.
 
-    Look at the payment gateway first: what you say is believed.
+    Look at the payment gateway first: what you say is believed. That nothing was paid can be said only when Magento
+    can no longer be working on it (settle_seconds after the call).
     """
     if [memo_id is not None, paid_no_memo, not_paid].count(True) != 1:
         raise click.UsageError("say one of --memo ID, --paid-no-memo and --not-paid")
@@ -100,7 +107,9 @@ def settle_command(
     )
     number = parse_id("refund", refund_id)
     with invocation.open_runtime() as runtime:
-        row = answers.settle(runtime, number, decision, actor_of(invocation, actor), memo_id=memo_id, text=reason)
+        row = answers.settle(
+            runtime, number, decision, actor_of(invocation, actor), memo_id=memo_id, text=reason, sends=sends
+        )
     _done(f"{refund_id} is {row.state}: {decision}", dump(RefundShape(), row), as_json=as_json)
 
 

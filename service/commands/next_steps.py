@@ -64,7 +64,7 @@ def for_refund(row: RefundRow) -> tuple[Step, ...]:
             else (shown,)
         )
     settle = f"refundry settle {format_id('refund', row.id)}"
-    reason = '--reason "…"'
+    reason = '--reason "…"' if row.sends == 1 else f'--sends {row.sends} --reason "…"'
     steps = [
         Step(command="refundry reconcile", effect="look for its credit memo now"),
         Step(command=f"{settle} --memo ID {reason}", effect="it is this memo"),

@@ -40,11 +40,22 @@ def replay(runtime: Runtime, delivery_id: int, actor: str) -> None:
 
 
 def settle(
-    runtime: Runtime, refund_id: int, settlement: Settlement, actor: str, *, memo_id: int | None = None, text: str = ""
+    runtime: Runtime,
+    refund_id: int,
+    settlement: Settlement,
+    actor: str,
+    *,
+    memo_id: int | None = None,
+    text: str = "",
+    sends: int | None = None,
 ) -> RefundRow:
-    """Say what became of a call that nobody could find out about; Conflict unless it is unknown."""
+    """Say what became of a call that nobody could find out about; Conflict unless it is unknown.
+
+    Conflict too where it was sent more often than the `sends` times that were looked at (None: once), and where it is
+    said that nothing was paid while Magento may still be working on it.
+    """
     return runtime.store.refunds.settle(
-        refund_id, settlement, memo_id=memo_id, actor=_named(actor), text=text, now=runtime.clock()
+        refund_id, settlement, memo_id=memo_id, actor=_named(actor), text=text, now=runtime.clock(), sends=sends
     )
 
 

@@ -58,12 +58,13 @@ def _found_sending(work: Work, row: RefundRow) -> RefundRow:
 
 def _ask_a_person(work: Work, row: RefundRow) -> Ended:
     name = format_id("refund", row.id)
+    calls = "" if row.sends == 1 else f"--sends {row.sends} "
     if row.route is Route.INVOICE:
         code = "unknown-online"
         text = (
             f"{name}: no memo carries {row.marker}, but the gateway may have paid ({row.reason}). Look there for "
-            f"{row.predicted_base_total} {row.base_currency} and say: refundry settle {name} --reason TEXT, with "
-            "--memo N, --paid-no-memo or --not-paid"
+            f"{row.predicted_base_total} {row.base_currency} and say: refundry settle {name} {calls}--reason TEXT, "
+            "with --memo N, --paid-no-memo or --not-paid"
         )
     else:
         code = "unknown-offline"

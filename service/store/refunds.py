@@ -279,9 +279,20 @@ class Refunds:
         self._change(refund_id, now=now, values=values, what="refund.flagged", text=reason, claim=claim, actor=actor)
 
     def settle(
-        self, refund_id: int, decision: Settlement, *, memo_id: int | None, actor: str, text: str, now: datetime
+        self,
+        refund_id: int,
+        decision: Settlement,
+        *,
+        memo_id: int | None,
+        actor: str,
+        text: str,
+        now: datetime,
+        sends: int | None = None,
     ) -> RefundRow:
-        """A person says what became of an unknown call; its delivery is due again. Conflict when it is not unknown."""
+        """A person says what became of an unknown call; its delivery is due again. Conflict when it is not unknown.
+
+        `sends` is how many calls the person knew of: the answer is about those, and Conflict where there was another.
+        """
         if (decision is Settlement.MEMO) != (memo_id is not None):
             raise BadRequest(f"settling as {decision} with memo {memo_id}: --memo names the memo, the others name none")
         with self._database.write() as tx:
@@ -293,6 +304,9 @@ class Refunds:
                     f"{format_id('refund', refund_id)} is {row.state}; only one of unknown outcome can be settled",
                     refund_id=refund_id,
                 )
+            _check_calls_known(row, sends)
+            if decision is Settlement.NOT_PAID:
+                _check_call_is_over(row, now)
             paid = decision is not Settlement.NOT_PAID
             values = {**_NO_FLAG, "fence": NO_FENCE, "settle_at": None, "memo_id": memo_id}
             if paid:
@@ -431,6 +445,32 @@ class Refunds:
     def _find(self, statement: Statement, **values: Any) -> tuple[RefundRow, ...]:
         with self._database.read() as tx:
             return tuple(as_refund(row) for row in tx.all(statement, **values))
+
+
+def _check_calls_known(row: RefundRow, sends: int | None) -> None:
+    """An answer about the first call says nothing of a second, which may have gone out while it was looked up."""
+    if row.sends == (1 if sends is None else sends):
+        return
+    name = format_id("refund", row.id)
+    raise Conflict(
+        f"{name} was sent {row.sends} times, the last time at {row.sent_at:%Y-%m-%d %H:%M:%S} UTC: look at every one"
+        f" of these calls, then settle it with --sends {row.sends}",
+        refund_id=name,
+        sends=row.sends,
+    )
+
+
+def _check_call_is_over(row: RefundRow, now: datetime) -> None:
+    """That the gateway shows nothing yet proves nothing: the call may still be carried out."""
+    if row.settle_at is None or now >= row.settle_at:
+        return
+    name = format_id("refund", row.id)
+    raise Conflict(
+        f"{name} may still be paid: Magento may be working on its call until {row.settle_at:%H:%M:%S} UTC; look again"
+        " then",
+        refund_id=name,
+        settle_at=row.settle_at.isoformat(),
+    )
 
 
 @cache

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from service.core.lifecycle import DeliveryState, RefundState
-from service.errors import LeaseLost
+from service.errors import Conflict, LeaseLost
 from service.flow import answers
 from service.flow.process import process_delivery
 from service.flow.worker import work_once
@@ -310,6 +310,41 @@ def test_a_person_settles_what_nobody_could_know(world, settlement, paid, ending
     assert world.state(received) == ending
     assert world.state(behind) == (DONE, "refunded")
     assert world.paid_back(ONLINE) == dollars(*paid)
+
+
+def test_nothing_was_paid_cannot_be_said_while_magento_may_still_be_working(world):
+    world.answer_late(250)
+    received = world.say(ONLINE, ("24-MB01", 1))
+    world.work()
+    (stuck,) = world.refunds()
+
+    with pytest.raises(Conflict, match=rf"ref_1 may still be paid.* until {stuck.settle_at:%H:%M:%S} UTC; look again"):
+        answers.settle(world.runtime, stuck.id, Settlement.NOT_PAID, "anna", text="not in the gateway")
+    world.work()
+    world.clock.advance(100)
+    world.let_late_effects_happen()
+    world.work_until_idle()
+
+    assert world.state(received)[0] is DONE
+    assert world.paid_back(ONLINE) == dollars(34)
+
+
+def test_an_answer_about_one_call_is_not_taken_for_one_about_the_next(world):
+    world.fault(f"POST */invoice/*/refund 500-before times=2 order={ONLINE}")
+    received = world.say(ONLINE, ("24-MB01", 1))
+    world.work_until_idle()
+    answers.settle(world.runtime, 1, Settlement.NOT_PAID, "anna", text="not in the gateway")
+    world.work_until_idle()
+
+    for known in (None, 1):
+        with pytest.raises(Conflict, match=r"sent 2 times, .* then settle it with --sends 2"):
+            answers.settle(world.runtime, 1, Settlement.NOT_PAID, "bert", text="not in the gateway", sends=known)
+    assert "settle ref_1 --sends 2" in world.delivery(received).reason
+    answers.settle(world.runtime, 1, Settlement.NOT_PAID, "bert", text="neither is there", sends=2)
+    world.work_until_idle()
+
+    assert world.state(received)[0] is DONE
+    assert world.paid_back(ONLINE) == dollars(34)
 
 
 def test_a_memo_that_is_not_what_was_asked_is_shown_with_both_sides(tmp_path):

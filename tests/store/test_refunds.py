@@ -516,11 +516,13 @@ def test_a_person_settles_an_unknown_call_and_its_delivery_goes_on(store, given,
     store.refunds.flag(row.id, claim, needs_person=True, reason_code="unknown-online", reason="look", now=NOW)
     store.inbox.finish(claim, DeliveryState.NEEDS_PERSON, NOW, reason="look")
 
-    settled = store.refunds.settle(row.id, decision, memo_id=memo_id, actor="Ada", text="saw it at the bank", now=at(1))
+    settled = store.refunds.settle(
+        row.id, decision, memo_id=memo_id, actor="Ada", text="saw it at the bank", now=at(300)
+    )
 
     assert (settled.state, settled.memo_id, settled.stock_proven) == settled_as
     assert (settled.needs_person, settled.settle_at) == (False, None)
-    assert store.inbox.claim("w2", at(1), LEASE_SECONDS).delivery.id == claim.delivery.id
+    assert store.inbox.claim("w2", at(300), LEASE_SECONDS).delivery.id == claim.delivery.id
     entry = next(each for each in store.journal.of(refund_id=row.id) if each.what == "refund.settled")
     assert (entry.actor, entry.text, entry.data["decision"]) == ("Ada", "saw it at the bank", decision)
 

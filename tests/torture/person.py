@@ -50,7 +50,8 @@ def answer_questions(runtime: Runtime, client: MagentoClient, gateway: Gateway) 
         paid = paid_back.get(row.order_increment_id or "", ())
         decision = _decide(row, memo, paid, [*_booked(memos), *_settled(runtime, row.order_entity_id)])
         memo_id = None if memo is None else memo.entity_id
-        answers.settle(runtime, row.id, decision, "torture", memo_id=memo_id, text="looked into the gateway's ledger")
+        said = "looked into the gateway's ledger"
+        answers.settle(runtime, row.id, decision, "torture", memo_id=memo_id, text=said, sends=row.sends)
         asked[Question(row.reason_code, decision)] += 1
     return asked
 
