@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from service.core.folding import fold
 from service.core.lifecycle import RefundState
 from service.core.marker import markers_of
-from service.core.orders import Reading
+from service.core.orders import CreditMemo, Reading
 from service.core.plan import Plan
 from service.core.planning import plan_refunds
 from service.core.returns import ApprovedReturn, ReturnEvent
@@ -52,8 +52,11 @@ def settle(
     """Say what became of a call that nobody could find out about; Conflict unless it is unknown.
 
     Conflict too where it was sent more often than the `sends` times that were looked at (None: once), and where it is
-    said that nothing was paid while Magento may still be working on it.
+    said that nothing was paid while Magento may still be working on it. BadRequest for a memo that cannot be this
+    refund's: `done` is final, so that a slip of the pen would stay.
     """
+    if memo_id is not None:
+        _check_memo_of_refund(runtime, runtime.store.refunds.row(refund_id), memo_id)
     return runtime.store.refunds.settle(
         refund_id, settlement, memo_id=memo_id, actor=_named(actor), text=text, now=runtime.clock(), sends=sends
     )
@@ -90,7 +93,7 @@ def answer_memo(runtime: Runtime, return_id: int, memo_id: int, actor: str, *, i
 
     An answer about another number would lie in wait for the memo that gets it one day.
     """
-    _check_memo(runtime, runtime.store.returns.case(return_id), memo_id)
+    _check_memo_of_return(runtime, runtime.store.returns.case(return_id), memo_id)
     now = runtime.clock()
     runtime.store.returns.answer_memo(return_id, memo_id, is_this_return=is_this_return, actor=_named(actor), now=now)
     runtime.store.inbox.wake(return_id=return_id, now=now, actor=actor)
@@ -143,19 +146,42 @@ def dry_run(runtime: Runtime, source: SourceSettings, event: ReturnEvent) -> Dry
     )
 
 
-def _check_memo(runtime: Runtime, case: ReturnCase, memo_id: int) -> None:
-    order_id = case.order_entity_id
-    memos = runtime.magento[case.store].read_memos(order_id) if order_id is not None else ()
-    memo = next((memo for memo in memos if memo.entity_id == memo_id), None)
-    if memo is None:
-        numbers = ", ".join(f"{memo.entity_id} (number {memo.increment_id})" for memo in memos) or "none yet"
+def _check_memo_of_refund(runtime: Runtime, row: RefundRow, memo_id: int) -> None:
+    """A memo on the refund's own order; one without a marker of ours may have been made by hand."""
+    name = format_id("refund", row.id)
+    case = runtime.store.returns.case(row.return_id)
+    markers = [str(marker) for marker in markers_of(_memo_of_order(runtime, case, row.order_entity_id, name, memo_id))]
+    if markers and row.marker not in markers:
         raise BadRequest(
-            f"the order of {format_id('return', case.id)} has no credit memo with the entity id {memo_id}; "
-            f"it has: {numbers}",
+            f"credit memo {memo_id} carries {', '.join(markers)}, another refund's marker; {name} has {row.marker}",
             memo_id=memo_id,
         )
+
+
+def _check_memo_of_return(runtime: Runtime, case: ReturnCase, memo_id: int) -> None:
+    memo = _memo_of_order(runtime, case, case.order_entity_id, format_id("return", case.id), memo_id)
     if markers_of(memo):
         raise BadRequest(f"credit memo {memo_id} carries the marker of a refund of ours: whose it is, is known already")
+
+
+def _memo_of_order(runtime: Runtime, case: ReturnCase, order_id: int | None, subject: str, memo_id: int) -> CreditMemo:
+    """The memo of an order by its entity id; BadRequest says which there are, as people see the other number."""
+    magento = runtime.magento.get(case.store)
+    if magento is None:
+        raise Conflict(f"store '{case.store}' is not configured any more: its credit memos cannot be read")
+    memos = magento.read_memos(order_id) if order_id is not None else ()
+    found = next((memo for memo in memos if memo.entity_id == memo_id), None)
+    if found is not None:
+        return found
+    numbers = ", ".join(f"{memo.entity_id} (number {memo.increment_id})" for memo in memos) or "none yet"
+    meant = next((memo for memo in memos if memo.increment_id.lstrip("0") == str(memo_id)), None)
+    hint = (
+        "" if meant is None else f"; {memo_id} looks like the number of {meant.entity_id}: say --memo {meant.entity_id}"
+    )
+    raise BadRequest(
+        f"the order of {subject} has no credit memo with the entity id {memo_id}; it has: {numbers}{hint}",
+        memo_id=memo_id,
+    )
 
 
 def _named(actor: str) -> str:

@@ -100,6 +100,12 @@ _SLOT_HOLDER = Statement(
     ).limit(1)
 )
 
+_OTHER_WITH_MEMO = Statement(
+    _rows(
+        refunds.c.instance == given("instance"), refunds.c.memo_id == given("memo"), refunds.c.id != given("besides")
+    ).limit(1)
+)
+
 _ATTEMPT = insert_into(
     attempts, "refund_id", "fence", "started_at", "path", "outcome", "detail", returning=[attempts.c.id]
 )
@@ -307,6 +313,8 @@ class Refunds:
             _check_calls_known(row, sends)
             if decision is Settlement.NOT_PAID:
                 _check_call_is_over(row, now)
+            if memo_id is not None:
+                _check_memo_is_free(tx, row, memo_id)
             paid = decision is not Settlement.NOT_PAID
             values = {**_NO_FLAG, "fence": NO_FENCE, "settle_at": None, "memo_id": memo_id}
             if paid:
@@ -458,6 +466,17 @@ def _check_calls_known(row: RefundRow, sends: int | None) -> None:
         refund_id=name,
         sends=row.sends,
     )
+
+
+def _check_memo_is_free(tx: Transaction, row: RefundRow, memo_id: int) -> None:
+    """One memo is one refund: units of two refunds with the same memo would be counted as given back once."""
+    other = _first(tx, _OTHER_WITH_MEMO, instance=row.instance, memo=memo_id, besides=row.id)
+    if other is not None:
+        raise Conflict(
+            f"credit memo {memo_id} is {format_id('refund', other.id)}'s already; name the one of"
+            f" {format_id('refund', row.id)}, or settle it with --paid-no-memo",
+            memo_id=memo_id,
+        )
 
 
 def _check_call_is_over(row: RefundRow, now: datetime) -> None:

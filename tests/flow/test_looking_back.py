@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from service.core.lifecycle import DeliveryState, RefundState
+from service.errors import BadRequest, Conflict
 from service.flow import answers
 from service.flow.retention import purge_old
 from service.flow.worker import work_once
@@ -141,3 +142,59 @@ def test_a_memo_that_a_person_names_is_still_compared(world):
 
     assert world.state(received) == (DeliveryState.NEEDS_PERSON, "receipt-differs")
     assert "quantity" in world.delivery(received).reason
+
+
+def lost(world, **more):
+    """A refund of which nobody knows whether it was paid; its row."""
+    world.fault(f"POST */invoice/*/refund lost-before times=1 order={ONLINE}")
+    world.say(ONLINE, ("24-MB01", 1), **more)
+    world.work_until_idle()
+    return next(row for row in world.refunds() if row.state is RefundState.UNKNOWN)
+
+
+def test_a_memo_of_another_order_is_not_taken_for_a_refunds(world):
+    world.say(OFFLINE, ("24-UG06", 1), return_id="OTHER")
+    world.work()
+    (elsewhere,) = world.memos(OFFLINE)
+    row = lost(world)
+
+    with pytest.raises(
+        BadRequest, match=r"the order of ref_2 has no credit memo with the entity id 1; it has: none yet"
+    ):
+        answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=elsewhere["entity_id"])
+
+    assert world.runtime.store.refunds.row(row.id) == row
+
+
+def test_the_number_that_people_see_is_told_from_the_entity_id(world):
+    row = lost(world)
+    memo_id = refund_by_hand(world, 1)
+    number = world.sandbox.shop.memos[memo_id]["increment_id"] = "000000907"
+
+    with pytest.raises(
+        BadRequest, match=rf"it has: 1 \(number {number}\); 907 looks like the number of 1: say --memo 1"
+    ):
+        answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=907)
+    with pytest.raises(BadRequest, match=r"it has: 1 \(number 000000907\)$"):
+        answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=7)
+
+
+def test_a_memo_with_another_refunds_marker_is_not_taken(world):
+    world.say(ONLINE, ("24-MB01", 1), return_id="OTHER")
+    world.work()
+    row = lost(world)
+
+    with pytest.raises(BadRequest, match=rf"carries RR-\S+, another refund's marker; ref_2 has {row.marker}"):
+        answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=1)
+
+
+def test_one_memo_is_not_named_for_two_refunds(world):
+    first = lost(world)
+    memo_id = refund_by_hand(world, 1)
+    answers.settle(world.runtime, first.id, Settlement.MEMO, "anna", memo_id=memo_id)
+    world.work_until_idle()
+    world.clock.advance(60)
+    second = lost(world, return_id="RMA-2")
+
+    with pytest.raises(Conflict, match="credit memo 1 is ref_1's already; name the one of ref_"):
+        answers.settle(world.runtime, second.id, Settlement.MEMO, "anna", memo_id=memo_id)
