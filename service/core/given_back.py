@@ -62,6 +62,8 @@ def given_back(
             continue
         mine.append(memo)
         parts += [marker.part for marker in markers]
+        # Its refund has the number, though the memo does not say so: the next one may not get it again.
+        parts += [marker.part for marker in markers_in(approved.memo_markers.get(memo.entity_id, ""))]
         into = restocked if any(marker.restocks for marker in markers) else not_restocked
         for line in memo.lines:
             into[line.order_item_id] = into.get(line.order_item_id, ZERO) + line.qty

@@ -210,6 +210,8 @@ class ApprovedReturn:
     known_since: datetime
     #: memo id → True "this return", False "something else".
     memo_answers: Mapping[int, bool] = field(default_factory=dict)
+    #: memo id → marker of the refund of this return that it belongs to; one that was made by hand does not carry it.
+    memo_markers: Mapping[int, str] = field(default_factory=dict)
     #: False from the second send on: the first may have mailed the customer already.
     may_notify: bool = True
     #: The fingerprint somebody said yes to.

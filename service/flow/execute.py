@@ -106,6 +106,7 @@ def _read_and_plan(work: Work, row: RefundRow) -> _Planned | None:
         event=work.case.event,
         known_since=work.case.first_occurred_at,
         memo_answers=work.case.memo_answers,
+        memo_markers={other.memo_id: other.marker for other in ours if other.memo_id and other.marker},
         may_notify=row.sends == 0,
         approved_fingerprint=work.case.approved_fingerprint,
     )

@@ -82,6 +82,12 @@ def test_a_memo_that_a_person_called_this_returns_counts_and_one_called_somethin
     assert found.next_part == 1
 
 
+def test_a_memo_by_hand_keeps_the_number_of_the_refund_that_it_belongs_to():
+    named = replace(RETURN, memo_answers={1: True}, memo_markers={1: f"{OURS}-02R", 9: f"{OURS}-07R"})
+
+    assert given(a_memo(1, {TEE: 1}), approved=named).next_part == 3
+
+
 # --- what is left of a line -----------------------------------------------------------------------------------------
 
 

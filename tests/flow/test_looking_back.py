@@ -198,3 +198,18 @@ def test_one_memo_is_not_named_for_two_refunds(world):
 
     with pytest.raises(Conflict, match="credit memo 1 is ref_1's already; name the one of ref_"):
         answers.settle(world.runtime, second.id, Settlement.MEMO, "anna", memo_id=memo_id)
+
+
+def test_what_is_approved_after_a_memo_was_named_is_still_given_back(world):
+    row = lost(world)
+    memo_id = refund_by_hand(world, 1)
+    answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=memo_id)
+    world.work_until_idle()
+    world.clock.advance(60)
+
+    more = world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    assert world.state(more) == (DeliveryState.DONE, "refunded")
+    assert world.paid_back(ONLINE) == dollars(34, 34)
+    assert [each.marker[-3:] for each in world.refunds()] == ["02R", "01R"]
