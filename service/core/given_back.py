@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from service.core.marker import markers_in, markers_of
+from service.core.marker import markers_in, markers_of, memo_with
 from service.core.orders import CreditMemo, OrderLine, Reading, refunded_units
 from service.core.plan import RefundRequest
 from service.core.returns import ApprovedReturn
@@ -44,6 +44,15 @@ class GivenBack:
 
     def units(self, item_id: int) -> Decimal:
         return self.restocked.get(item_id, ZERO) + self.not_restocked.get(item_id, ZERO)
+
+
+def without_memo(unsettled: Iterable[RefundRequest], reading: Reading) -> tuple[RefundRequest, ...]:
+    """Those of `unsettled` that no memo carries the marker of.
+
+    The memo of a refund that was said to be paid without one can appear late; counted beside it, the same money would
+    be given back twice, and what is still owed would be kept.
+    """
+    return tuple(ask for ask in unsettled if memo_with(ask.marker, reading.memos) is None)
 
 
 def given_back(

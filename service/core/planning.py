@@ -14,7 +14,7 @@ from decimal import Decimal
 from service.core.allocation import money_left_on
 from service.core.calls import Draft, price, settlement_of
 from service.core.discrepancies import judge_discrepancies
-from service.core.given_back import foreign_memos, given_back
+from service.core.given_back import foreign_memos, given_back, without_memo
 from service.core.line_matching import Matching, match_lines
 from service.core.marker import markers_in, markers_of, stem_of
 from service.core.memo_lines import WouldBeRefused
@@ -49,6 +49,7 @@ def plan_refunds(
         order_id=order.entity_id,
         return_id=approved.event.return_id,
     )
+    unsettled = without_memo(unsettled, reading)
     given = given_back(approved, reading, unsettled, stem=stem)
     resolved = resolve_lines(approved.event, policy.source)
     approved = replace(approved, event=replace(approved.event, lines=resolved.lines))
@@ -57,7 +58,7 @@ def plan_refunds(
         approved=approved,
         reading=reading,
         policy=policy,
-        unsettled=tuple(unsettled),
+        unsettled=unsettled,
         stem=stem,
         given=given,
         figure=figure,

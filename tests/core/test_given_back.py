@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from service.core.given_back import foreign_memos, given_back, units_left
+from service.core.given_back import foreign_memos, given_back, units_left, without_memo
 from service.core.plan import RefundRequest, RequestItem, Route
 from tests.core.builders import BAG, TEE, TODAY, a_memo, a_reading, a_return, an_order, came_back, line
 
@@ -86,6 +86,13 @@ def test_a_memo_by_hand_keeps_the_number_of_the_refund_that_it_belongs_to():
     named = replace(RETURN, memo_answers={1: True}, memo_markers={1: f"{OURS}-02R", 9: f"{OURS}-07R"})
 
     assert given(a_memo(1, {TEE: 1}), approved=named).next_part == 3
+
+
+def test_a_refund_whose_memo_is_there_after_all_counts_by_its_memo_alone():
+    late, missing = an_ask(f"{OURS}-01R", {TEE: 1}), an_ask(f"{OURS}-02R", {TEE: 1})
+    reading = a_reading(ORDER, memos=(marked(1, f"{OURS}-01R", {TEE: 1}), marked(2, f"{THEIRS}-02R", {TEE: 1})))
+
+    assert without_memo((late, missing), reading) == (missing,)
 
 
 # --- what is left of a line -----------------------------------------------------------------------------------------

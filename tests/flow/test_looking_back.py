@@ -213,3 +213,20 @@ def test_what_is_approved_after_a_memo_was_named_is_still_given_back(world):
     assert world.state(more) == (DeliveryState.DONE, "refunded")
     assert world.paid_back(ONLINE) == dollars(34, 34)
     assert [each.marker[-3:] for each in world.refunds()] == ["02R", "01R"]
+
+
+def test_a_memo_that_appears_late_does_not_count_beside_the_payment_that_it_books(world):
+    world.answer_late(700)
+    received = world.say(ONLINE, ("24-MB01", 1))
+    world.work_until_idle()
+    assert world.state(received) == (DeliveryState.NEEDS_PERSON, "unknown-online")
+    answers.settle(world.runtime, 1, Settlement.PAID_NO_MEMO, "anna", text="the gateway shows it")
+    world.work_until_idle()
+    world.clock.advance(1000)
+    world.let_late_effects_happen()
+
+    more = world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+
+    assert world.state(more) == (DeliveryState.DONE, "refunded")
+    assert world.paid_back(ONLINE) == dollars(34, 34)
