@@ -73,6 +73,7 @@ def retry_command(invocation: Invocation, *, public_id: str, actor: str | None, 
 @click.argument("refund_id", metavar="REFUND")
 @click.option("--memo", "memo_id", type=click.IntRange(1), help="It was paid: this is its credit memo (entity id).")
 @click.option("--paid-no-memo", is_flag=True, help="The gateway paid, and Magento has no memo for it.")
+@click.option("--further", is_flag=True, help="With --paid-no-memo: besides a memo that was answered for.")
 @click.option("--not-paid", is_flag=True, help="Nothing was paid; it may be sent again.")
 @click.option(
     "--sends",
@@ -89,6 +90,7 @@ def settle_command(
     refund_id: str,
     memo_id: int | None,
     paid_no_memo: bool,
+    further: bool,
     not_paid: bool,
     sends: int | None,
     reason: str,
@@ -98,17 +100,27 @@ def settle_command(
     """Say what became of a refund whose answer was lost.
 
     Look at the payment gateway first: what you say is believed. That nothing was paid can be said only when Magento
-    can no longer be working on it (settle_seconds after the call).
+    can no longer be working on it (settle_seconds after the call). With --memo, a refund that was paid without a memo
+    is given the one that books it later.
     """
     if [memo_id is not None, paid_no_memo, not_paid].count(True) != 1:
         raise click.UsageError("say one of --memo ID, --paid-no-memo and --not-paid")
+    if further and not paid_no_memo:
+        raise click.UsageError("--further goes with --paid-no-memo alone")
     decision = (
         Settlement.MEMO if memo_id is not None else Settlement.PAID_NO_MEMO if paid_no_memo else Settlement.NOT_PAID
     )
     number = parse_id("refund", refund_id)
     with invocation.open_runtime() as runtime:
         row = answers.settle(
-            runtime, number, decision, actor_of(invocation, actor), memo_id=memo_id, text=reason, sends=sends
+            runtime,
+            number,
+            decision,
+            actor_of(invocation, actor),
+            memo_id=memo_id,
+            text=reason,
+            sends=sends,
+            is_further=further,
         )
     _done(f"{refund_id} is {row.state}: {decision}", dump(RefundShape(), row), as_json=as_json)
 
@@ -123,16 +135,30 @@ def settle_command(
     default=None,
     help="Whether it gave back this return.",
 )
+@click.option("--further", is_flag=True, help="With --this-return: besides a refund that was paid without a memo.")
 @actor_option
 @json_option
 @click.pass_obj
 def answer_command(
-    invocation: Invocation, *, return_id: str, memo_id: int, is_this_return: bool, actor: str | None, as_json: bool
+    invocation: Invocation,
+    *,
+    return_id: str,
+    memo_id: int,
+    is_this_return: bool,
+    further: bool,
+    actor: str | None,
+    as_json: bool,
 ) -> None:
-    """Say whether somebody else's memo gave back a return."""
+    """Say whether somebody else's memo gave back a return.
+
+    One that only books what a refund was paid without is that refund's: refundry settle REFUND --memo ID.
+    """
+    if further and not is_this_return:
+        raise click.UsageError("--further goes with --this-return alone")
     with invocation.open_runtime() as runtime:
         number = _return_of(runtime, return_id)
-        answers.answer_memo(runtime, number, memo_id, actor_of(invocation, actor), is_this_return=is_this_return)
+        name = actor_of(invocation, actor)
+        answers.answer_memo(runtime, number, memo_id, name, is_this_return=is_this_return, is_further=further)
     said = "this return" if is_this_return else "something else"
     content = {"return": return_id, "memo_id": memo_id, "is_this_return": is_this_return}
     _done(f"memo {memo_id} is {said}; {_WORKER_GOES_ON}", content, as_json=as_json)

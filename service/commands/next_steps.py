@@ -45,8 +45,9 @@ def for_delivery(delivery: DeliverySummary) -> tuple[Step, ...]:
 def for_return(case: ReturnCase, refunds: Iterable[RefundRow], delivery: DeliverySummary) -> tuple[Step, ...]:
     """Answers first: a retry without them gives the same question."""
     name = format_id("return", case.id)
-    unknown = [step for row in refunds if row.state is RefundState.UNKNOWN for step in for_refund(row)]
-    steps = [*unknown, *_answers(case, name)]
+    rows = tuple(refunds)
+    unknown = [step for row in rows if row.state is RefundState.UNKNOWN for step in for_refund(row)]
+    steps = [*unknown, *_answers(case, name, rows)]
     if delivery.state in (DeliveryState.WAITING, DeliveryState.NEEDS_PERSON):
         steps.append(Step(command=f"refundry retry {name}", effect="read the order and plan again"))
     if delivery.state is DeliveryState.NEEDS_PERSON and not unknown:
@@ -76,7 +77,7 @@ def for_refund(row: RefundRow) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _answers(case: ReturnCase, name: str) -> Iterator[Step]:
+def _answers(case: ReturnCase, name: str, refunds: Iterable[RefundRow]) -> Iterator[Step]:
     if case.plan is None:
         return
     held_back = case.reason_code == DATABASE_BEHIND
@@ -90,6 +91,11 @@ def _answers(case: ReturnCase, name: str) -> Iterator[Step]:
         yield Step(command=command, effect="say yes to exactly this plan")
     for question in case.plan["questions"]:
         if question["code"] == "foreign-memo":
+            for row in refunds:
+                if row.is_paid_without_memo:
+                    refund = format_id("refund", row.id)
+                    books = f'refundry settle {refund} --memo {question["subject"]} --reason "…"'
+                    yield Step(command=books, effect=f"it books what {refund} paid without a memo")
             answer = f"refundry answer {name} --memo {question['subject']}"
             yield Step(command=f"{answer} --this-return", effect="it gave back this return")
             yield Step(command=f"{answer} --something-else", effect="it has nothing to do with it")

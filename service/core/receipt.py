@@ -15,7 +15,7 @@ from service.core.orders import CreditMemo
 from service.core.plan import PredictedTotals, RefundRequest, Route
 from service.core.wording import money, units
 
-_MARKER = "marker"
+_MARKER, _INVOICE, _TRANSACTION = "marker", "invoice", "gateway transaction"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,23 +29,31 @@ class Difference:
 
 
 def compare(
-    request: RefundRequest, predicted: PredictedTotals, memo: CreditMemo, *, was_named_by_person: bool = False
+    request: RefundRequest,
+    predicted: PredictedTotals,
+    memo: CreditMemo,
+    *,
+    was_named_by_person: bool = False,
+    was_paid_before: bool = False,
 ) -> tuple[Difference, ...]:
     """Every difference between a request and its memo; empty means that it can be trusted.
 
-    A memo that a person named as the refund's may lack the marker: staff or a gateway's plugin made it.
+    A memo that a person named as the refund's may lack the marker: staff or a gateway's plugin made it. One that only
+    books what the gateway had paid before has no invoice and no transaction either.
     """
-    differences = _differences(request, predicted, memo)
-    return tuple(each for each in differences if not (was_named_by_person and each.what == _MARKER))
+    lacks = {_MARKER} if was_named_by_person else set()
+    if was_paid_before:
+        lacks |= {_INVOICE, _TRANSACTION}
+    return tuple(each for each in _differences(request, predicted, memo) if each.what not in lacks)
 
 
 def _differences(request: RefundRequest, predicted: PredictedTotals, memo: CreditMemo) -> Iterable[Difference]:
     if memo.order_id != request.order_id:
         yield Difference(what="order", asked=str(request.order_id), got=str(memo.order_id))
     if memo.invoice_id != request.invoice_id:
-        yield Difference(what="invoice", asked=str(request.invoice_id or "none"), got=str(memo.invoice_id or "none"))
+        yield Difference(what=_INVOICE, asked=str(request.invoice_id or "none"), got=str(memo.invoice_id or "none"))
     if request.route is Route.INVOICE and not memo.transaction_id:
-        yield Difference(what="gateway transaction", asked="one", got="none: no money may have moved")
+        yield Difference(what=_TRANSACTION, asked="one", got="none: no money may have moved")
     if request.marker not in map(str, markers_of(memo)):
         yield Difference(what=_MARKER, asked=request.marker, got="not in its comments")
     for item in request.items:

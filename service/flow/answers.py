@@ -11,8 +11,9 @@ from service.core.folding import fold
 from service.core.lifecycle import RefundState
 from service.core.marker import markers_of
 from service.core.orders import CreditMemo, Reading
-from service.core.plan import Plan
+from service.core.plan import Plan, PredictedTotals
 from service.core.planning import plan_refunds
+from service.core.receipt import compare
 from service.core.returns import ApprovedReturn, ReturnEvent
 from service.errors import BadRequest, Conflict
 from service.flow.reading import read_around, read_order
@@ -48,18 +49,30 @@ def settle(
     memo_id: int | None = None,
     text: str = "",
     sends: int | None = None,
+    is_further: bool = False,
 ) -> RefundRow:
     """Say what became of a call that nobody could find out about; Conflict unless it is unknown.
 
     Conflict too where it was sent more often than the `sends` times that were looked at (None: once), and where it is
     said that nothing was paid while Magento may still be working on it. BadRequest for a memo that cannot be this
     refund's: `done` is final, so that a slip of the pen would stay.
+
+    A refund that was said to be paid without a memo can be given the memo that books it later. `is_further`: it was
+    paid besides a memo that somebody has answered for; without it Conflict says which, because one of the two answers
+    may be about the other's money.
     """
-    if memo_id is not None:
-        _check_memo_of_refund(runtime, runtime.store.refunds.row(refund_id), memo_id)
-    return runtime.store.refunds.settle(
-        refund_id, settlement, memo_id=memo_id, actor=_named(actor), text=text, now=runtime.clock(), sends=sends
-    )
+    refunds, name = runtime.store.refunds, _named(actor)
+    row = refunds.row(refund_id)
+    case = runtime.store.returns.case(row.return_id)
+    memo = None if memo_id is None else _memo_of_refund(runtime, case, row, memo_id)
+    if settlement is Settlement.PAID_NO_MEMO and not is_further:
+        _check_no_memo_may_book(runtime, case, row)
+    now = runtime.clock()
+    settled = refunds.settle(refund_id, settlement, memo_id=memo_id, actor=name, text=text, now=now, sends=sends)
+    if memo is not None and row.is_paid_without_memo:
+        _keep_receipt(runtime, settled, memo)
+        runtime.store.inbox.wake(return_id=row.return_id, now=now, actor=name)
+    return runtime.store.refunds.row(refund_id)
 
 
 def acknowledge(runtime: Runtime, refund_id: int, actor: str, text: str) -> RefundRow:
@@ -88,12 +101,18 @@ def dismiss(
     return runtime.store.inbox.dismiss(ids, now=runtime.clock(), actor=_named(actor), reason=text)
 
 
-def answer_memo(runtime: Runtime, return_id: int, memo_id: int, actor: str, *, is_this_return: bool) -> None:
+def answer_memo(
+    runtime: Runtime, return_id: int, memo_id: int, actor: str, *, is_this_return: bool, is_further: bool = False
+) -> None:
     """Say whether somebody else's credit memo gave back this very return; BadRequest for one that nobody asked about.
 
-    An answer about another number would lie in wait for the memo that gets it one day.
+    An answer about another number would lie in wait for the memo that gets it one day. `is_further`: it gave back more
+    than the return's refund that was paid without a memo; without it Conflict asks whether the memo books that one.
     """
-    _check_memo_of_return(runtime, runtime.store.returns.case(return_id), memo_id)
+    case = runtime.store.returns.case(return_id)
+    memo = _memo_of_return(runtime, case, memo_id)
+    if is_this_return and not is_further:
+        _check_books_nothing(runtime, case, memo)
     now = runtime.clock()
     runtime.store.returns.answer_memo(return_id, memo_id, is_this_return=is_this_return, actor=_named(actor), now=now)
     runtime.store.inbox.wake(return_id=return_id, now=now, actor=actor)
@@ -146,22 +165,74 @@ def dry_run(runtime: Runtime, source: SourceSettings, event: ReturnEvent) -> Dry
     )
 
 
-def _check_memo_of_refund(runtime: Runtime, row: RefundRow, memo_id: int) -> None:
+def _memo_of_refund(runtime: Runtime, case: ReturnCase, row: RefundRow, memo_id: int) -> CreditMemo:
     """A memo on the refund's own order; one without a marker of ours may have been made by hand."""
     name = format_id("refund", row.id)
-    case = runtime.store.returns.case(row.return_id)
-    markers = [str(marker) for marker in markers_of(_memo_of_order(runtime, case, row.order_entity_id, name, memo_id))]
+    memo = _memo_of_order(runtime, case, row.order_entity_id, name, memo_id)
+    markers = [str(marker) for marker in markers_of(memo)]
     if markers and row.marker not in markers:
         raise BadRequest(
             f"credit memo {memo_id} carries {', '.join(markers)}, another refund's marker; {name} has {row.marker}",
             memo_id=memo_id,
         )
+    return memo
 
 
-def _check_memo_of_return(runtime: Runtime, case: ReturnCase, memo_id: int) -> None:
+def _memo_of_return(runtime: Runtime, case: ReturnCase, memo_id: int) -> CreditMemo:
     memo = _memo_of_order(runtime, case, case.order_entity_id, format_id("return", case.id), memo_id)
     if markers_of(memo):
         raise BadRequest(f"credit memo {memo_id} carries the marker of a refund of ours: whose it is, is known already")
+    return memo
+
+
+def _check_books_nothing(runtime: Runtime, case: ReturnCase, memo: CreditMemo) -> None:
+    """Staff make a memo for what the gateway paid without one: counted beside that, it would keep what is owed."""
+    for row in runtime.store.refunds.of_return(case.id):
+        if row.is_paid_without_memo and _may_book(memo, row):
+            refund, of_return, number = format_id("refund", row.id), format_id("return", case.id), memo.entity_id
+            raise Conflict(
+                f"{refund} was paid without a memo, on lines of credit memo {number}. If {number} books that payment: "
+                f"refundry settle {refund} --memo {number} --reason TEXT. If it gave back more besides: "
+                f"refundry answer {of_return} --memo {number} --this-return --further",
+                refund_id=refund,
+                memo_id=number,
+            )
+
+
+def _check_no_memo_may_book(runtime: Runtime, case: ReturnCase, row: RefundRow) -> None:
+    """The same question the other way round: the memo was answered for first."""
+    known = {other.memo_id for other in runtime.store.refunds.of_return(case.id)}
+    named = [
+        memo_id for memo_id, is_this_return in case.memo_answers.items() if is_this_return and memo_id not in known
+    ]
+    name = format_id("refund", row.id)
+    for memo_id in named:
+        if _may_book(_memo_of_order(runtime, case, row.order_entity_id, name, memo_id), row):
+            raise Conflict(
+                f"credit memo {memo_id}, which is this return's, is on lines of {name}. If it books this payment: "
+                f"refundry settle {name} --memo {memo_id} --reason TEXT. If both were paid: --paid-no-memo --further",
+                refund_id=name,
+                memo_id=memo_id,
+            )
+
+
+def _may_book(memo: CreditMemo, row: RefundRow) -> bool:
+    """On a line of the refund, or on none at all."""
+    asked = row.request.items if row.request is not None else ()
+    return not memo.lines or any(memo.qty_of(item.order_item_id) > 0 for item in asked)
+
+
+def _keep_receipt(runtime: Runtime, row: RefundRow, memo: CreditMemo) -> None:
+    """Compared at once: the worker would miss the gateway's transaction, which a booking does not have."""
+    if row.request is None or row.predicted_base_total is None or row.predicted_total is None:
+        return
+    predicted = PredictedTotals(base_grand_total=row.predicted_base_total, grand_total=row.predicted_total)
+    differences = compare(row.request, predicted, memo, was_named_by_person=True, was_paid_before=True)
+    refunds, now = runtime.store.refunds, runtime.clock()
+    refunds.save_receipt(row.id, memo, differences, now)
+    if differences:
+        text = f"credit memo {memo.increment_id} is not what was asked: " + "; ".join(map(str, differences))
+        refunds.flag(row.id, None, needs_person=True, reason_code="receipt-differs", reason=text, now=now)
 
 
 def _memo_of_order(runtime: Runtime, case: ReturnCase, order_id: int | None, subject: str, memo_id: int) -> CreditMemo:

@@ -297,6 +297,7 @@ class Refunds:
     ) -> RefundRow:
         """A person says what became of an unknown call; its delivery is due again. Conflict when it is not unknown.
 
+        One that was said to be paid without a memo can be given its memo later; then nothing is due.
         `sends` is how many calls the person knew of: the answer is about those, and Conflict where there was another.
         """
         if (decision is Settlement.MEMO) != (memo_id is not None):
@@ -305,6 +306,10 @@ class Refunds:
             # The delivery first, as everywhere: two that lock in opposite order would wait for each other.
             lock_delivery(tx, read_refund(tx, refund_id).delivery_id)
             row = read_refund(tx, refund_id, lock=True)
+            if memo_id is not None:
+                _check_memo_is_free(tx, row, memo_id)
+                if row.is_paid_without_memo:
+                    return _name_memo(tx, row, memo_id, actor=actor, text=text, now=now)
             if row.state is not RefundState.UNKNOWN:
                 raise Conflict(
                     f"{format_id('refund', refund_id)} is {row.state}; only one of unknown outcome can be settled",
@@ -313,8 +318,6 @@ class Refunds:
             _check_calls_known(row, sends)
             if decision is Settlement.NOT_PAID:
                 _check_call_is_over(row, now)
-            if memo_id is not None:
-                _check_memo_is_free(tx, row, memo_id)
             paid = decision is not Settlement.NOT_PAID
             values = {**_NO_FLAG, "fence": NO_FENCE, "settle_at": None, "memo_id": memo_id}
             if paid:
@@ -453,6 +456,14 @@ class Refunds:
     def _find(self, statement: Statement, **values: Any) -> tuple[RefundRow, ...]:
         with self._database.read() as tx:
             return tuple(as_refund(row) for row in tx.all(statement, **values))
+
+
+def _name_memo(tx: Transaction, row: RefundRow, memo_id: int, *, actor: str, text: str, now: datetime) -> RefundRow:
+    """The memo of a refund that is done already: an alarm about it stays, for whoever has not seen it."""
+    data = {"decision": Settlement.MEMO, "memo_id": memo_id}
+    note_refund(tx, row, now=now, what="refund.settled", text=text, actor=actor, data=data)
+    keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
+    return change_refund(tx, row.id, memo_id=memo_id, updated_at=now)
 
 
 def _check_calls_known(row: RefundRow, sends: int | None) -> None:

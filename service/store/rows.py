@@ -213,6 +213,11 @@ class RefundRow:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def is_paid_without_memo(self) -> bool:
+        """A person said so, and named no memo since: its units count as given back by what was asked."""
+        return self.state is RefundState.DONE and self.memo_id is None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DriftCheck:

@@ -120,6 +120,37 @@ def test_settling_says_exactly_one_thing(desk, said):
     assert "say one of --memo ID, --paid-no-memo and --not-paid" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("settle", "ref_1", "--not-paid", "--reason", "x"), "--paid-no-memo"),
+        (("answer", "ret_1", "--memo", "1", "--something-else"), "--this-return"),
+    ],
+)
+def test_a_further_payment_is_said_of_a_payment_alone(desk, words, said):
+    result = desk.run(*words, "--further")
+
+    assert result.exit_code == 2
+    assert f"--further goes with {said} alone" in result.stderr
+
+
+def test_the_memo_that_books_a_payment_is_offered_where_it_is_asked_about(desk):
+    desk.fault("POST */refund lost-before times=1")
+    desk.deliver(("24-MB01", "1", "sellable"), order="000000102")
+    desk.work()
+    desk.run("settle", "ref_1", "--paid-no-memo", "--reason", "seen at the gateway", "--actor", "ann")
+    desk.work()
+    (order_id,) = {refund["order_entity_id"] for refund in desk.json("list", "refunds")["refunds"]}
+    item_id = desk.sandbox.store.shop.orders[order_id]["items"][0]["item_id"]
+    memo_id = desk.refund_by_hand(order_id=order_id, item_id=item_id)
+    desk.deliver(("24-MB01", "2", "sellable"), order="000000102", event_id="evt_2")
+    desk.work()
+
+    commands = [step["command"] for step in desk.json("show", "ret_1")["next_steps"]]
+
+    assert commands[0] == f'refundry settle ref_1 --memo {memo_id} --reason "…"'
+
+
 def test_reconcile_finds_the_memo_of_a_lost_answer(desk):
     desk.fault("POST */refund lost-after times=1")
     desk.deliver()

@@ -14,6 +14,7 @@ from service.flow.worker import work_once
 from service.sandbox.http import Request
 from service.store import Settlement
 from tests.flow.test_at_most_once import Died, DyingMagento
+from tests.flow.test_refunds import by_hand
 from tests.flow.world import MONDAY, World, dollars
 
 OFFLINE, ONLINE = "000000109", "000000102"
@@ -230,3 +231,68 @@ def test_a_memo_that_appears_late_does_not_count_beside_the_payment_that_it_book
 
     assert world.state(more) == (DeliveryState.DONE, "refunded")
     assert world.paid_back(ONLINE) == dollars(34, 34)
+
+
+def paid_without_memo(world):
+    """A refund of one unit that a person said was paid without a memo."""
+    row = lost(world)
+    answers.settle(world.runtime, row.id, Settlement.PAID_NO_MEMO, "anna", text="the gateway shows it")
+    world.work_until_idle()
+    world.clock.advance(60)
+
+
+def asked_about_the_booking(world):
+    """Staff book that payment by hand, and a second unit is approved."""
+    by_hand(world, ONLINE, "24-MB01", 1)
+    received = world.say(ONLINE, ("24-MB01", 2))
+    world.work_until_idle()
+    assert world.state(received) == (DeliveryState.NEEDS_PERSON, "foreign-memo")
+    return received
+
+
+def test_a_memo_that_books_what_was_paid_without_one_is_counted_once(world):
+    paid_without_memo(world)
+    received = asked_about_the_booking(world)
+
+    with pytest.raises(Conflict, match="If 1 books that payment: refundry settle ref_1 --memo 1"):
+        answers.answer_memo(world.runtime, 1, 1, "anna", is_this_return=True)
+    answers.settle(world.runtime, 1, Settlement.MEMO, "anna", memo_id=1, text="the bookkeeping made it")
+    world.work_until_idle()
+
+    assert world.state(received) == (DeliveryState.DONE, "refunded")
+    assert world.paid_back(ONLINE) == dollars(34)
+    assert [(row.memo_id, row.needs_person) for row in world.refunds()] == [(2, False), (1, False)]
+
+
+def test_a_memo_besides_what_was_paid_without_one_counts_besides_it(world):
+    paid_without_memo(world)
+    received = asked_about_the_booking(world)
+
+    answers.answer_memo(world.runtime, 1, 1, "anna", is_this_return=True, is_further=True)
+    world.work_until_idle()
+
+    assert world.state(received) == (DeliveryState.DONE, "nothing-left")
+    assert world.paid_back(ONLINE) == []
+
+
+def test_a_memo_that_was_answered_for_first_may_book_the_payment_as_well(world):
+    row = lost(world)
+    by_hand(world, ONLINE, "24-MB01", 1)
+    answers.answer_memo(world.runtime, 1, 1, "anna", is_this_return=True)
+
+    with pytest.raises(Conflict, match="If it books this payment: refundry settle ref_1 --memo 1"):
+        answers.settle(world.runtime, row.id, Settlement.PAID_NO_MEMO, "anna", text="the gateway shows it")
+    settled = answers.settle(world.runtime, row.id, Settlement.PAID_NO_MEMO, "anna", text="both", is_further=True)
+
+    assert settled.is_paid_without_memo
+
+
+def test_a_booking_of_another_amount_is_shown_with_both_sides(world):
+    paid_without_memo(world)
+    by_hand(world, ONLINE, "24-MB01", 2)
+
+    settled = answers.settle(world.runtime, 1, Settlement.MEMO, "anna", memo_id=1)
+
+    assert (settled.needs_person, settled.reason_code) == (True, "receipt-differs")
+    assert "base total: asked 34.00, the memo says 68.00" in settled.reason
+    assert "gateway transaction" not in settled.reason
