@@ -154,8 +154,9 @@ class ReturnEvent:
         return self.quantities is Quantities.DELTA or self.already_refunded
 
 
-#: What senders' clocks may be ahead of ours. Further ahead it is no clock but a mistake, as a date of 2099.
-_CLOCKS_DIFFER_BY = timedelta(minutes=5)
+#: What clocks may be apart, ours included: one that lacks its time zone, or is put back, is hours behind, and events in
+#: their right order must not change places for that. Further ahead it is no clock but a mistake, as a date of 2099.
+_CLOCKS_DIFFER_BY = timedelta(days=1)
 
 
 def placed_at(event: ReturnEvent, received_at: datetime) -> datetime:

@@ -45,8 +45,8 @@ def test_a_line_is_written_as_its_sender_named_it(sku, item, written):
     [
         (None, TODAY),
         (LAST_WEEK, LAST_WEEK),
-        (TODAY + timedelta(minutes=5), TODAY + timedelta(minutes=5)),
-        (TODAY + timedelta(minutes=5, microseconds=1), TODAY),
+        (TODAY + timedelta(days=1), TODAY + timedelta(days=1)),
+        (TODAY + timedelta(days=1, microseconds=1), TODAY),
     ],
     ids=["not said", "past", "a clock that is ahead", "yet to come"],
 )
