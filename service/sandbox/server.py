@@ -84,10 +84,15 @@ def _add_views(app: Flask, store: SandboxStore, seen: deque[dict[str, Any]]) -> 
         app.add_url_rule(f"/sandbox/{name}", f"show_{name}", lambda: _json(read()), methods=["GET"])
 
     show("requests", lambda: list(seen))
-    show("ledger", lambda: [_show_ledger_line(line) for line in store.gateway.ledger])
+    show("ledger", lambda: [_show_ledger_line(line) for line in store.gateway.ledger[_skipped() :]])
     show("orders", lambda: [_show_order(store, order) for order in list(store.shop.orders.values())])
-    show("memos", lambda: [_show_memo(store, memo) for memo in list(store.shop.memos.values())])
+    show("memos", lambda: [_show_memo(store, memo) for memo in list(store.shop.memos.values())[_skipped() :]])
     show("stock", store.shop.stock.to_documents)
+
+
+def _skipped() -> int:
+    """`?skip=N`: whoever looks again and again has seen the first N, and what is in these lists stays in its place."""
+    return max(request.args.get("skip", 0, type=int), 0)
 
 
 def _show_ledger_line(line: Any) -> dict[str, Any]:

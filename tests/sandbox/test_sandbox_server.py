@@ -57,6 +57,19 @@ def test_memos_are_listed_with_what_they_gave_back_and_their_comments(shop: Smal
     }
 
 
+@pytest.mark.parametrize("what", ["ledger", "memos"])
+def test_what_was_seen_before_can_be_skipped(shop: SmallShop, client, what) -> None:
+    path = f"/rest/default/V1/invoice/{INVOICE_ID}/refund"
+    for _ in range(2):
+        client.post(path, headers=shop.headers, json={**one(1), "isOnline": True})
+
+    first, second = client.get(f"/sandbox/{what}").get_json()
+
+    assert client.get(f"/sandbox/{what}?skip=1").get_json() == [second]
+    assert client.get(f"/sandbox/{what}?skip=2").get_json() == []
+    assert first != second
+
+
 def test_orders_are_listed_with_what_is_needed_to_try_a_return(client) -> None:
     (order,) = client.get("/sandbox/orders").get_json()
 

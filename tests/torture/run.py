@@ -22,7 +22,7 @@ from tests.torture.load import Load, choose_load
 from tests.torture.person import Question, answer_questions
 from tests.torture.processes import Fleet, Setup
 from tests.torture.sender import Senders
-from tests.torture.shop import FAULTS, Shop
+from tests.torture.shop import FAULTS, Books, Shop
 from tests.torture.verdict import (
     Approved,
     Verdict,
@@ -187,7 +187,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _kill_at_random(stage: _Stage, random: Random, report: Report) -> None:
-    fleet, options = stage.fleet, stage.options
+    fleet, options, books = stage.fleet, stage.options, Books(shop=stage.shop)
     while fleet.kills < options.kills:
         # Somewhat ahead, so that there is always something to do when a kill comes.
         stage.senders.release((fleet.kills + 10) / options.kills)
@@ -204,8 +204,8 @@ def _kill_at_random(stage: _Stage, random: Random, report: Report) -> None:
                 report.kills[name] += 1
             report.lost_by_kills += count_calls_in_flight(stage.runtime, pids)
         check_database(stage.database, dict(stage.senders.acknowledged), report.verdict)
-        paid_back = stage.shop.read_paid_back()
-        judge_so_far(stage.approved, given=stage.shop.read_given(), paid_back=paid_back, verdict=report.verdict)
+        changed = books.read_on()
+        judge_so_far(stage.approved, changed, given=books.given, paid_back=books.paid_back, verdict=report.verdict)
         for name in (_WEB, *_WORKERS):
             if name not in fleet.running:
                 fleet.start(name)

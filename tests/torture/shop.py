@@ -10,6 +10,7 @@ import json
 import time
 import urllib.request
 from collections import defaultdict
+from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -72,18 +73,16 @@ class Shop:
 
     def read_paid_back(self) -> dict[str, list[Decimal]]:
         """What the gateway paid back, by order."""
-        paid: dict[str, list[Decimal]] = defaultdict(list)
-        for line in self._ask("GET", "ledger"):
-            if line["what"] == "refund":
-                paid[line["order"]].append(Decimal(line["amount"]))
-        return paid
+        books = Books(shop=self)
+        books.read_on()
+        return books.paid_back
 
-    def read_given(self) -> dict[str, list[Given]]:
-        """What Magento's memos gave back, by order; no fault touches this look, and it uses none up."""
-        given: dict[str, list[Given]] = defaultdict(list)
-        for memo in self._ask("GET", "memos"):
-            given[memo["order"]].append(given_by_view(memo))
-        return given
+    def read_ledger(self, *, skip: int) -> list[Any]:
+        return self._ask("GET", f"ledger?skip={skip}")
+
+    def read_memos(self, *, skip: int) -> list[Any]:
+        """As the sandbox has them: no fault touches this look, and it uses none up."""
+        return self._ask("GET", f"memos?skip={skip}")
 
     def read_order_ids(self) -> dict[str, int]:
         """Increment id → entity id."""
@@ -94,3 +93,29 @@ class Shop:
         request.add_header("Content-Type", "text/plain")
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.loads(response.read(), parse_float=Decimal, parse_int=Decimal)
+
+
+@dataclass(kw_only=True, slots=True)
+class Books:
+    """Ledger and memos as far as they were read. Both only grow, so that each look asks for what is new."""
+
+    shop: Shop
+    #: What the gateway paid back, by order.
+    paid_back: dict[str, list[Decimal]] = field(default_factory=lambda: defaultdict(list))
+    #: What Magento's memos gave back, by order.
+    given: dict[str, list[Given]] = field(default_factory=lambda: defaultdict(list))
+    _lines_read: int = 0
+    _memos_read: int = 0
+
+    def read_on(self) -> set[str]:
+        """The orders of which there was something new. A payment is read before its memo, never after it."""
+        lines = self.shop.read_ledger(skip=self._lines_read)
+        memos = self.shop.read_memos(skip=self._memos_read)
+        self._lines_read += len(lines)
+        self._memos_read += len(memos)
+        paid = [line for line in lines if line["what"] == "refund"]
+        for line in paid:
+            self.paid_back[line["order"]].append(Decimal(line["amount"]))
+        for memo in memos:
+            self.given[memo["order"]].append(given_by_view(memo))
+        return {each["order"] for each in (*paid, *memos)}

@@ -22,7 +22,7 @@ from service.store import Settlement, migrate
 from tests.flow.world import MONDAY, World, dollars
 from tests.torture.load import Load, Return, choose_load
 from tests.torture.person import Question, answer_questions
-from tests.torture.shop import FAULTS, Shop
+from tests.torture.shop import FAULTS, Books, Shop
 from tests.torture.verdict import (
     Verdict,
     approved_by,
@@ -103,9 +103,11 @@ def judged_so_far(world, *returns, paid_back=None, times=1):
     """The verdict in the middle of a run."""
     shop, source, verdict = WorldShop(world), world.settings.sources["warehouse"], Verdict()
     approved = approved_by(load_of(world, returns), source, world.settings.stores["main"], shop.read_order_ids())
-    paid = shop.read_paid_back() if paid_back is None else paid_back
     for _ in range(times):
-        judge_so_far(approved, given=shop.read_given(), paid_back=paid, verdict=verdict)
+        books = Books(shop=shop)
+        changed = books.read_on()
+        paid = books.paid_back if paid_back is None else paid_back
+        judge_so_far(approved, changed | paid.keys(), given=books.given, paid_back=paid, verdict=verdict)
     return verdict
 
 
@@ -273,6 +275,21 @@ def test_one_payment_without_a_memo_answers_one_question(world):
 
 
 # --- the money so far -------------------------------------------------------------------------------------------------
+
+
+def test_the_books_are_read_on_from_where_they_were_read_to(world):
+    books = Books(shop=WorldShop(world))
+    world.say(ONLINE, ("24-MB01", 1), return_id="RMA-1")
+    world.work_until_idle()
+    first = books.read_on()
+    world.say(OFFLINE, ("WS12-M-Orange", 1), return_id="RMA-2")
+    world.work_until_idle()
+
+    second, third = books.read_on(), books.read_on()
+
+    assert (first, second, third) == ({ONLINE}, {OFFLINE}, set())
+    assert [memo.amount for memo in books.given[ONLINE]] == books.paid_back[ONLINE] == dollars(34)
+    assert [memo.amount for memo in books.given[OFFLINE]] == dollars(22)
 
 
 def test_what_is_still_to_come_is_not_wrong_yet(world):

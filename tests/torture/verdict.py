@@ -152,21 +152,22 @@ def approved_by(load: Load, source: SourceSettings, store: StoreSettings, order_
 
 def judge_so_far(
     approved: Approved,
+    orders: Iterable[str],
     *,
     given: Mapping[str, Sequence[Given]],
     paid_back: Mapping[str, Sequence[Decimal]],
     verdict: Verdict,
 ) -> None:
-    """That nothing is too much, in the middle of it all and before any person has answered.
+    """That nothing is too much for these orders, in the middle of it all and before any person has answered.
 
     `paid_back` was read before `given`: a payment whose memo is still being made is then alone, because an order has
     one refund under way at a time.
     """
-    for order, returns in approved.returns.items():
+    for order in orders:
+        returns = approved.returns.get(order, {})
         memos, paid = given.get(order, ()), paid_back.get(order, ())
-        if memos or paid:
-            verdict.add_doubled(_too_much(order, memos, returns))
-            verdict.add_doubled(_paid_too_much(order, memos, paid, returns, is_online=order in approved.online_orders))
+        verdict.add_doubled(_too_much(order, memos, returns))
+        verdict.add_doubled(_paid_too_much(order, memos, paid, returns, is_online=order in approved.online_orders))
 
 
 def _paid_too_much(
@@ -178,7 +179,7 @@ def _paid_too_much(
     alone = sorted((Counter(paid) - Counter(memo.amount for memo in memos)).elements())
     if len(alone) > 1:
         yield f"order {order}: the gateway paid {', '.join(map(str, alone))} without memos, one refund at a time may"
-    owed = max(each.amount - _total(_of(memos, stem)) for stem, each in returns.items())
+    owed = max((each.amount - _total(_of(memos, stem)) for stem, each in returns.items()), default=Decimal(0))
     if alone and alone[-1] > owed:
         yield f"order {order}: the gateway paid {alone[-1]} without a memo, and {owed} is the most a return is owed"
 
