@@ -53,7 +53,12 @@ def refund_return(runtime: Runtime, claim: Claim, source: SourceSettings, case: 
         if ended is not None:
             return ended
         case = runtime.store.returns.case(case.id)
-    return Ended.needs_person("going-in-circles", f"{_ROUNDS} refunds were planned and the return is still not settled")
+    name = format_id("return", case.id)
+    text = (
+        f"{_ROUNDS} refunds were planned and the return is still not settled: compare its plan with the order's credit "
+        f"memos (refundry show {name}), then go on with refundry retry {name} or end it with refundry dismiss {name}"
+    )
+    return Ended.needs_person("going-in-circles", text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -278,13 +283,21 @@ def _send(work: Work, planned: _Planned) -> Ended | None:
         return _handed_back(work) or confirm_pending(work) or _finished(work, planned)
     if outcome.kind is OutcomeKind.REFUSED:
         refunds.mark_refused(claim, planned.row.id, now, outcome.message)
-        return Ended.needs_person("refused", f"Magento refused: {outcome.message}")
+        return Ended.needs_person("refused", _refused(work, outcome.message))
     if outcome.kind is OutcomeKind.NOT_SENT:
         refunds.mark_not_sent(claim, planned.row.id, now, outcome.message)
         return Ended.later("not-sent", outcome.message, at_least_seconds=outcome.retry_after_seconds or 0)
     settle_at = now + timedelta(seconds=settings.settle_seconds)
     refunds.mark_unknown(claim, planned.row.id, now, settle_at, outcome.message)
     return Ended.later("unknown", f"whether Magento refunded is not known yet ({outcome.message})")
+
+
+def _refused(work: Work, message: str) -> str:
+    name = format_id("return", work.case.id)
+    return (
+        f"Magento refused: {message}. Mend the order there, then: refundry retry {name}; or refund by hand there, "
+        f"then: refundry dismiss {name}"
+    )
 
 
 def _order_before(planned: _Planned) -> OrderBefore:

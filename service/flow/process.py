@@ -26,7 +26,7 @@ from service.flow.outcome import Ended, together
 from service.runtime import Runtime
 from service.settings import SourceSettings
 from service.sources import Limits, parse
-from service.store import Claim, EventClash, RefundRow, ReturnCase, format_id
+from service.store import Claim, EventClash, MarkerTaken, RefundRow, ReturnCase, format_id
 
 #: So often Magento answers what we cannot use before a person hears of it: for some seconds.
 _TRIES_OF_AN_ANSWER = 3
@@ -123,6 +123,8 @@ def _refund(runtime: Runtime, claim: Claim, source: SourceSettings, case: Return
         ended = refund_return(runtime, claim, source, case)
     except OrderBusy as error:
         ended = Ended.later(error.kind, error.message)
+    except MarkerTaken as error:
+        ended = Ended.needs_person(error.kind, error.message)
     except MagentoUnavailable as error:
         ended = Ended.later(error.kind, error.message, at_least_seconds=error.retry_after_seconds or 0)
     except NotFound as error:

@@ -68,6 +68,10 @@ def _ask_a_person(work: Work, row: RefundRow) -> Ended:
         )
     else:
         code = "unknown-offline"
-        text = f"{name}: sent {row.sends} times and no memo carries {row.marker} ({row.reason}); see Magento's logs"
+        text = (
+            f"{name}: sent {row.sends} times and no memo carries {row.marker} ({row.reason}). See Magento's logs for "
+            f"why and say: refundry settle {name} --reason TEXT, with --memo N or --not-paid; until then its order "
+            "takes no other refund"
+        )
     work.store.refunds.flag(row.id, work.claim, needs_person=True, reason_code=code, reason=text, now=work.now())
     return Ended.needs_person(code, text)

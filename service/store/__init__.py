@@ -1,7 +1,7 @@
 """What is kept, durably, in SQL: the only place that speaks it. `open_store(url)` gives everything there is."""
 
 from service.store.backup import backup, restore
-from service.store.clashes import EventClash, IllegalMove, SchemaMismatch
+from service.store.clashes import EventClash, IllegalMove, MarkerTaken, SchemaMismatch
 from service.store.guards import DATABASE_BEHIND
 from service.store.ids import Kind, format_id, kind_of, parse_id
 from service.store.migrate import is_current, migrate
@@ -48,6 +48,7 @@ __all__ = [
     "JournalEntry",
     "Key",
     "Kind",
+    "MarkerTaken",
     "NewDelivery",
     "Received",
     "RefundRow",

@@ -17,6 +17,12 @@ class IllegalMove(Conflict):
     kind = "illegal-move"
 
 
+class MarkerTaken(Conflict):
+    """A refund was planned under the marker of another return's: a person looks which of the two is right."""
+
+    kind = "marker-taken"
+
+
 class SchemaMismatch(StoreUnavailable):
     """The database's schema is not this program's. Coming back later does not mend it."""
 

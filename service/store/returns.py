@@ -21,7 +21,7 @@ from service.core.plan import Plan, PlannedRefund, Verdict
 from service.core.returns import ReturnEvent, placed_at, says_the_same
 from service.errors import Conflict, NotFound
 from service.store.claims import change_delivery, hold
-from service.store.clashes import EventClash
+from service.store.clashes import EventClash, MarkerTaken
 from service.store.content import plain, plain_plan, rebuild
 from service.store.engine import Database
 from service.store.ids import format_id
@@ -642,9 +642,11 @@ def _marker_taken(tx: Transaction, instance: str, return_id: int, plan: Plan) ->
     if holder is None:
         return Conflict(f"the plan of {planned} collided with another that was saved meanwhile; plan again")
     refund, of_return = format_id("refund", holder["id"]), format_id("return", holder["return_id"])
-    return Conflict(
+    return MarkerTaken(
         f"marker {holder['marker']} is planned for {planned}, but {refund} of {of_return} has it and is"
-        f" {holder['state']}: one return is reported under two names",
+        f" {holder['state']}: one return is reported under two names. Compare the two with refundry show {planned} and"
+        f" refundry show {of_return}; let one go on, say refundry dismiss of the other, and have the return's senders"
+        " name its order in one way",
         refund_id=refund,
     )
 

@@ -205,6 +205,7 @@ def test_a_refund_that_nobody_can_know_of_is_flagged_for_a_person(world, order, 
 
     (row,) = world.refunds()
     assert (row.state, row.needs_person, row.reason_code) == (RefundState.UNKNOWN, True, code)
+    assert "refundry settle ref_1 --reason TEXT" in row.reason
 
 
 def test_a_call_whose_worker_was_killed_is_given_time_to_arrive_before_it_is_sent_again(world):

@@ -352,6 +352,18 @@ def test_one_switch_stops_all_sends_and_lets_them_go_on(world):
     assert world.state(received) == (DeliveryState.DONE, "refunded")
 
 
+def test_one_return_under_two_names_of_its_order_is_shown_to_a_person_by_both(world):
+    answers.stop(world.runtime, "all", "anna", "gateway trouble")
+    world.say(ONLINE, ("24-MB01", 1))
+    world.work()
+    again = world.say(world.orders[ONLINE], ("24-MB01", 1))
+
+    world.work()
+
+    assert world.state(again) == (DeliveryState.NEEDS_PERSON, "marker-taken")
+    assert "refundry show ret_2 and refundry show ret_1" in world.delivery(again).reason
+
+
 def test_the_days_cap_holds_the_next_refund_for_a_person(tmp_path):
     world = World(tmp_path, store_changes={"caps": Caps(refunds=1)})
     world.say(TUTORIAL, ("WS12-M-Orange", 1), return_id="RMA-1")

@@ -98,6 +98,7 @@ def test_what_magento_refuses_is_shown_with_its_words_and_frees_the_order(world,
     assert world.state(received)[0] is PERSON
     assert (row.state, attempt.outcome, attempt.status) == (RefundState.REFUSED, "refused", 400)
     assert "no shipping amount" in world.delivery(received).reason
+    assert "refundry retry ret_1" in world.delivery(received).reason
     assert len(world.posts()) == 1
 
 
@@ -137,11 +138,12 @@ def test_after_twenty_calls_for_one_return_a_person_is_asked_and_may_let_it_go_o
     received = world.say("000000301", ("24-MB01", 21))
 
     world.work()
-    calls, ending = len(world.posts()), world.state(received)
+    calls, ending, reason = len(world.posts()), world.state(received), world.delivery(received).reason
     answers.retry(world.runtime, world.delivery(received).return_id, "anna")
     world.work()
 
     assert (calls, ending) == (20, (PERSON, "going-in-circles"))
+    assert "refundry retry ret_1" in reason
     assert world.paid_back("000000301") == dollars(*[34] * 21)
     assert world.state(received)[0] is DONE
 
