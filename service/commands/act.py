@@ -6,7 +6,7 @@ import click
 
 from service.commands.invocation import Invocation, actor_of, actor_option, json_option
 from service.commands.pages import plan_lines
-from service.commands.shown import say, say_json
+from service.commands.shown import readable, say, say_json
 from service.errors import BadRequest
 from service.flow import answers
 from service.runtime import Runtime
@@ -188,21 +188,32 @@ def dismiss_command(invocation: Invocation, *, public_id: str, reason: str, acto
 
 @click.command(name="acknowledge")
 @click.argument("refund_id", metavar="REFUND")
+@click.option("--alarm", metavar="A", help="The alarm you have seen to; without it, it is shown and asked about.")
 @click.option("--reason", required=True, help="What you found; goes to the journal.")
 @actor_option
 @json_option
 @click.pass_obj
 def acknowledge_command(
-    invocation: Invocation, *, refund_id: str, reason: str, actor: str | None, as_json: bool
+    invocation: Invocation, *, refund_id: str, alarm: str | None, reason: str, actor: str | None, as_json: bool
 ) -> None:
     """Say that an alarm about a finished refund was seen to.
 
-    It is taken off the list; what was found stays in the journal. Nothing is sent.
+    It is taken off the list; what was found stays in the journal. Nothing is sent. If something else was found since,
+    that has to be seen to as well.
     """
     number = parse_id("refund", refund_id)
     with invocation.open_runtime() as runtime:
-        row = answers.acknowledge(runtime, number, actor_of(invocation, actor), reason)
+        seen = _ask_whether_seen_to(runtime, number) if alarm is None else alarm
+        row = answers.acknowledge(runtime, number, seen, actor_of(invocation, actor), reason)
     _done(f"{refund_id} needs nobody any more", dump(RefundShape(), row), as_json=as_json)
+
+
+def _ask_whether_seen_to(runtime: Runtime, number: int) -> str:
+    row = runtime.store.refunds.row(number)
+    if row.alarm:
+        click.echo(readable(row.reason), err=True)
+        click.confirm("\nHave you seen to all of this?", abort=True, err=True)
+    return row.alarm
 
 
 @click.command(name="stop")

@@ -58,7 +58,7 @@ def for_return(case: ReturnCase, refunds: Iterable[RefundRow], delivery: Deliver
 def for_refund(row: RefundRow) -> tuple[Step, ...]:
     if row.state is not RefundState.UNKNOWN:
         shown = _show_return(row.return_id)
-        seen = f'refundry acknowledge {format_id("refund", row.id)} --reason "…"'
+        seen = f'refundry acknowledge {format_id("refund", row.id)} --alarm {row.alarm} --reason "…"'
         return (
             (shown, Step(command=seen, effect="you have looked at it: it needs nobody any more"))
             if (row.needs_person and row.state is RefundState.DONE)

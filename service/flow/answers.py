@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.core.folding import fold
-from service.core.lifecycle import RefundState
 from service.core.marker import markers_of
 from service.core.orders import CreditMemo, Reading
 from service.core.plan import Plan, PredictedTotals
@@ -75,16 +74,9 @@ def settle(
     return runtime.store.refunds.row(refund_id)
 
 
-def acknowledge(runtime: Runtime, refund_id: int, actor: str, text: str) -> RefundRow:
-    """Say that the alarm about a refund that is done was seen to; Conflict for one that still needs an answer."""
-    row = runtime.store.refunds.row(refund_id)
-    if row.state is not RefundState.DONE or not row.needs_person:
-        name = format_id("refund", refund_id)
-        raise Conflict(f"{name} is {row.state} and has no alarm to be seen to; see: refundry show {name}")
-    runtime.store.refunds.flag(
-        refund_id, None, needs_person=False, reason_code="", reason=text, now=runtime.clock(), actor=_named(actor)
-    )
-    return runtime.store.refunds.row(refund_id)
+def acknowledge(runtime: Runtime, refund_id: int, alarm: str, actor: str, text: str) -> RefundRow:
+    """Say that this alarm about a refund that is done was seen to; Conflict where it has none, or another by now."""
+    return runtime.store.refunds.acknowledge(refund_id, alarm, actor=_named(actor), text=text, now=runtime.clock())
 
 
 def dismiss(

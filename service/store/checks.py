@@ -110,7 +110,9 @@ class Checks:
         with self._database.write() as tx:
             _finish(tx, check, drifts, now, text)
             row = read_refund(tx, check.refund_id, lock=True)
-            change_refund(tx, row.id, needs_person=True, reason_code=code, reason=text, updated_at=now)
+            # Beside what nobody has seen to yet: whoever looks next sees all of it.
+            reason = f"{row.reason}. Then: {text}" if row.needs_person and row.reason else text
+            change_refund(tx, row.id, needs_person=True, reason_code=code, reason=reason, updated_at=now)
             note_refund(tx, row, now=now, what="refund.drifted", text=text, data={"drifts": plain(drifts)})
 
     def of(self, refund_id: int) -> tuple[DriftCheck, ...]:

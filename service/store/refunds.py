@@ -284,6 +284,26 @@ class Refunds:
         values = {"needs_person": needs_person, "reason_code": reason_code, "reason": reason}
         self._change(refund_id, now=now, values=values, what="refund.flagged", text=reason, claim=claim, actor=actor)
 
+    def acknowledge(self, refund_id: int, alarm: str, *, actor: str, text: str, now: datetime) -> RefundRow:
+        """A person has seen to this alarm; Conflict where there is none, or another than they saw."""
+        name = format_id("refund", refund_id)
+        with self._database.write() as tx:
+            row = read_refund(tx, refund_id, lock=True)
+            if not row.alarm:
+                raise Conflict(f"{name} is {row.state} and has no alarm to be seen to; see: refundry show {name}")
+            if row.alarm != alarm:
+                raise Conflict(
+                    f"you have seen to the alarm {alarm} of {name}, but it has {row.alarm} by now: look at it again."
+                    f" {row.reason}",
+                    refund_id=name,
+                    seen=alarm,
+                    alarm=row.alarm,
+                )
+            seen = change_refund(tx, row.id, needs_person=False, reason_code="", reason=text, updated_at=now)
+            data = {"alarm": alarm, "was": row.reason}
+            note_refund(tx, row, now=now, what="refund.flagged", text=text, actor=actor, data=data)
+        return seen
+
     def settle(
         self,
         refund_id: int,

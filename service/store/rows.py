@@ -5,6 +5,7 @@ Rows of other tables are named by their numeric id; `ids.format_id` makes them p
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -212,6 +213,16 @@ class RefundRow:
     order_before: OrderBefore | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def alarm(self) -> str:
+        """What a refund that is done needs a person for, as 8 hex digits; empty where it needs nobody.
+
+        A person has seen to this alarm and to no later one.
+        """
+        if self.state is not RefundState.DONE or not self.needs_person:
+            return ""
+        return hashlib.sha256(f"{self.reason_code}\n{self.reason}".encode()).hexdigest()[:8]
 
     @property
     def is_paid_without_memo(self) -> bool:

@@ -155,14 +155,27 @@ def test_an_alarm_is_shown_with_both_sides_and_seen_to(desk):
     hint = desk.run("list", "--needs-person").stdout
     page = desk.run("show", "ref_1").stdout
     content = desk.json("show", "ref_1")
-    seen = desk.run("acknowledge", "ref_1", "--reason", "a test order", "--actor", "ann")
+    said_no = desk.run("acknowledge", "ref_1", "--reason", "a test order", "--actor", "ann", typed="n\n")
+    seen = desk.run("acknowledge", "ref_1", "--reason", "a test order", "--actor", "ann", typed="y\n")
 
     assert "1 finished refunds need one too" in hint
     assert "expected 1 among them, Magento has none" in " ".join(page.split())
     assert content["looks"][0]["drifts"][0]["code"] == "drift-memo-missing"
-    assert any("refundry acknowledge ref_1" in step["command"] for step in content["next_steps"])
+    assert any("refundry acknowledge ref_1 --alarm" in step["command"] for step in content["next_steps"])
+    assert said_no.exit_code == 1
+    assert "expected 1 among them, Magento has none" in seen.stderr
     assert seen.exit_code == 0, seen.output
     assert desk.json("list", "refunds", "--needs-person")["refunds"] == []
+
+
+def test_another_alarm_than_was_seen_is_not_seen_to(desk):
+    drifted(desk)
+
+    result = desk.run("acknowledge", "ref_1", "--alarm", "00000000", "--reason", "a test order", "--actor", "ann")
+
+    assert result.exit_code == 1
+    assert "you have seen to the alarm 00000000 of ref_1, but it has" in result.stderr
+    assert desk.json("show", "ref_1")["needs_person"] is True
 
 
 def test_what_has_no_alarm_cannot_be_seen_to(desk):

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from service.core.lifecycle import DeliveryState
+from service.errors import Conflict
 from service.flow import answers
 from service.flow.drift import check_once
 from service.flow.worker import work_once
@@ -217,6 +218,23 @@ def test_a_store_that_cannot_be_read_is_looked_at_later(world, fault):
     assert (tried.looked_at, tried.tries) == (None, 1)
     assert tried.due_at > tried.planned_for
     assert world.runtime.store.checks.of(row.id)[0].said == "as it was"
+
+
+def test_an_alarm_that_nobody_saw_outlives_the_one_that_was_seen_to(world):
+    refunded(world)
+    world.clock.advance(1)
+    by_hand(world, ONLINE, BAG, 1)
+    seen = looked(world)
+    by_hand(world, ONLINE, BAG, 1)
+    now = looked(world, SECOND_LOOK)
+
+    with pytest.raises(Conflict, match=f"the alarm {seen.alarm} of ref_1, but it has {now.alarm} by now.*3 of 34.00"):
+        answers.acknowledge(world.runtime, seen.id, seen.alarm, "anna", "that memo was a gift")
+    assert world.refunds() == (now,)
+    assert now.reason.startswith(f"{seen.reason}. Then: ")
+    done = answers.acknowledge(world.runtime, seen.id, now.alarm, "anna", "so was the other")
+
+    assert (done.needs_person, done.alarm, done.reason) == (False, "", "so was the other")
 
 
 def test_a_look_that_is_never_possible_ends_with_a_person(world):
