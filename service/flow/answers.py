@@ -15,6 +15,7 @@ from service.core.planning import plan_refunds
 from service.core.receipt import compare
 from service.core.returns import ApprovedReturn, ReturnEvent
 from service.errors import BadRequest, Conflict
+from service.flow.drift import looks_after
 from service.flow.reading import read_around, read_order
 from service.magento import refund_body
 from service.runtime import Runtime
@@ -67,7 +68,17 @@ def settle(
     if settlement is Settlement.PAID_NO_MEMO and not is_further:
         _check_no_memo_may_book(runtime, case, row)
     now = runtime.clock()
-    settled = refunds.settle(refund_id, settlement, memo_id=memo_id, actor=name, text=text, now=now, sends=sends)
+    store = runtime.settings.stores.get(case.store)
+    settled = refunds.settle(
+        refund_id,
+        settlement,
+        memo_id=memo_id,
+        actor=name,
+        text=text,
+        now=now,
+        sends=sends,
+        look_again_at=() if store is None else looks_after(store, now),
+    )
     if memo is not None and row.is_paid_without_memo:
         _keep_receipt(runtime, settled, memo)
         runtime.store.inbox.wake(return_id=row.return_id, now=now, actor=name)

@@ -7,13 +7,15 @@ have happened to a refund, and what of it is an alarm, is in core/drift.py.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from service.core.drift import Drift, RefundFacts, find_drift
+from service.core.marker import memo_with
 from service.core.orders import CreditMemo, Reading
 from service.errors import LeaseLost, MagentoError, NotFound, StoreUnavailable
 from service.flow.backoff import pause_after
 from service.runtime import Runtime
+from service.settings import StoreSettings
 from service.store import DriftCheck, RefundRow, ReturnCase, format_id
 from service.store.content import rebuild
 
@@ -21,6 +23,15 @@ _log = logging.getLogger("refundry.drift")
 
 #: A look that was never possible is said as well, because nobody else looks.
 NOT_LOOKED = "drift-not-looked"
+
+#: Paid without a memo, a person said; Magento's memo of that very call came after all.
+MEMO_LATE = "drift-memo-late"
+
+
+def looks_after(settings: StoreSettings, now: datetime) -> tuple[datetime, ...]:
+    """When the order of a refund that is done now is to be read again."""
+    after = (settings.drift_check_after_seconds, settings.drift_check_again_after_seconds)
+    return tuple(now + timedelta(seconds=seconds) for seconds in after if seconds)
 
 
 def check_once(runtime: Runtime, worker: str) -> bool:
@@ -66,9 +77,23 @@ def _look(runtime: Runtime, check: DriftCheck) -> None:
     except (MagentoError, NotFound) as error:
         _later(runtime, check, error.message)
         return
-    facts = _facts_of(runtime, row, case)
-    drifts = find_drift(facts, Reading(order=order, invoices=(), memos=memos))
+    if row.memo_id is None:
+        drifts = _memo_after_all(row, memos)
+    else:
+        drifts = find_drift(_facts_of(runtime, row, case), Reading(order=order, invoices=(), memos=memos))
     _write_down(runtime, check, row, drifts)
+
+
+def _memo_after_all(row: RefundRow, memos: tuple[CreditMemo, ...]) -> tuple[Drift, ...]:
+    """Told, not taken: whether the gateway paid once or twice, only a person can see there."""
+    memo = None if row.marker is None else memo_with(row.marker, memos)
+    if memo is None:
+        return ()
+    remedy = (
+        f"see that the gateway paid once, then refundry settle {format_id('refund', row.id)} --memo {memo.entity_id}"
+    )
+    subject, found = f"memos that carry {row.marker}", f"{memo.entity_id} ({remedy})"
+    return (Drift(code=MEMO_LATE, subject=subject, expected="none", found=found),)
 
 
 def _facts_of(runtime: Runtime, row: RefundRow, case: ReturnCase) -> RefundFacts:

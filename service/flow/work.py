@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from service.core.returns import OrderReference
+from service.flow.drift import looks_after
 from service.magento import MagentoClient
 from service.runtime import Runtime
 from service.settings import SourceSettings, StoreSettings
@@ -37,8 +38,7 @@ class Work:
     def mark_done(self, row: RefundRow, memo_id: int, *, stock_proven: bool) -> None:
         """The memo is known; its order is looked at again later, when whatever else happened to it can be read."""
         now = self.now()
-        after = (self.settings.drift_check_after_seconds, self.settings.drift_check_again_after_seconds)
-        looks = [now + timedelta(seconds=seconds) for seconds in after if seconds]
+        looks = looks_after(self.settings, now)
         self.store.refunds.mark_done(self.claim, row.id, memo_id, now, stock_proven=stock_proven, look_again_at=looks)
 
     @property

@@ -314,11 +314,13 @@ class Refunds:
         text: str,
         now: datetime,
         sends: int | None = None,
+        look_again_at: Sequence[datetime] = (),
     ) -> RefundRow:
         """A person says what became of an unknown call; its delivery is due again. Conflict when it is not unknown.
 
         One that was said to be paid without a memo can be given its memo later; then nothing is due.
         `sends` is how many calls the person knew of: the answer is about those, and Conflict where there was another.
+        `look_again_at`: when its order is to be read again for drift, if it was paid.
         """
         if (decision is Settlement.MEMO) != (memo_id is not None):
             raise BadRequest(f"settling as {decision} with memo {memo_id}: --memo names the memo, the others name none")
@@ -353,6 +355,8 @@ class Refunds:
                 data={"decision": decision, "memo_id": memo_id},
                 what="refund.settled",
             )
+            if paid:
+                plan_checks(tx, refund_id, look_again_at)
             if memo_id is not None:
                 # Asked once: a memo that somebody made by hand has no marker to be recognised by.
                 keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)

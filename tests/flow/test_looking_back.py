@@ -296,3 +296,61 @@ def test_a_booking_of_another_amount_is_shown_with_both_sides(world):
     assert (settled.needs_person, settled.reason_code) == (True, "receipt-differs")
     assert "base total: asked 34.00, the memo says 68.00" in settled.reason
     assert "gateway transaction" not in settled.reason
+
+
+def looked_at_later(world):
+    """What the looks at the first refund found, five minutes and a day after it was settled."""
+    for seconds in (300, 86_400):
+        world.clock.advance(seconds)
+        world.look()
+    return [check.said for check in world.runtime.store.checks.of(1)]
+
+
+def test_a_refund_that_a_person_settled_by_its_memo_is_looked_at_later(world):
+    row = lost(world)
+    memo_id = refund_by_hand(world, 1)
+    answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=memo_id)
+    world.work_until_idle()
+    world.clock.advance(1)
+    by_hand(world, ONLINE, "24-MB01", 1)
+
+    first, second = looked_at_later(world)
+
+    assert "memos on the same lines since 1: expected none, Magento has 2 of 34.00 USD" in first
+    assert second == "as told before"
+
+
+def test_a_payment_without_a_memo_is_looked_at_for_a_memo_that_comes_late(world):
+    paid_without_memo(world)
+
+    assert looked_at_later(world) == ["as it was", "as it was"]
+
+
+def test_a_memo_that_came_after_all_is_told_and_can_be_named(world):
+    world.answer_late(700)
+    world.say(ONLINE, ("24-MB01", 1))
+    world.work_until_idle()
+    answers.settle(world.runtime, 1, Settlement.PAID_NO_MEMO, "anna", text="the gateway shows it")
+    world.work_until_idle()
+    world.clock.advance(1000)
+    world.let_late_effects_happen()
+    world.look()
+    (told,) = world.refunds()
+
+    answers.settle(world.runtime, 1, Settlement.MEMO, "anna", memo_id=1)
+    (named,) = world.refunds()
+
+    assert (told.needs_person, told.reason_code) == (True, "drift-memo-late")
+    assert (
+        "expected none, Magento has 1 (see that the gateway paid once, then refundry settle ref_1 --memo 1)"
+        in told.reason
+    )
+    assert (named.memo_id, named.alarm) == (1, told.alarm)
+
+
+def test_nothing_paid_is_not_looked_at(world):
+    row = lost(world)
+
+    answers.settle(world.runtime, row.id, Settlement.NOT_PAID, "anna")
+
+    assert world.runtime.store.checks.of(row.id) == ()
