@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -64,11 +64,14 @@ def restore(database_url: str, copy: Path, *, actor: str, now: datetime, instanc
 
 def _bring_up_to_date(database_url: str, copy: Path, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
     """Before the copy is in its place: a service that found it there without its guard would send."""
+    # No earlier than the copy was made: a file that was carried about may say a later time.
+    copied_at = datetime.fromtimestamp(copy.stat().st_mtime, UTC)
     migrate(database_url)
     store = open_store(database_url)
     try:
         with store.database.write() as tx:
-            hold_back_all(tx, f"restored from {copy}", actor=actor, now=now, instances=instances)
+            reason = f"restored from {copy}"
+            hold_back_all(tx, reason, actor=actor, now=now, instances=instances, copied_at=copied_at)
     finally:
         store.close()
 

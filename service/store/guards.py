@@ -69,7 +69,10 @@ _ACCEPTED_MARKERS = select(found_markers.c.marker).where(found_markers.c.instanc
 _ACCEPTED = Statement(_ACCEPTED_MARKERS)
 _ACCEPTED_OF_ORDER = Statement(_ACCEPTED_MARKERS.where(found_markers.c.order_entity_id == given("order")))
 
-_NEWEST_ENTRY = Statement(select(func.max(journal.c.at)))
+#: So many entries tell the time together: a clock that ran ahead, of one host of several or for a while, wrote some.
+_ENTRIES_ASKED = 100
+_NEWEST_ENTRIES = select(journal.c.at).order_by(journal.c.id.desc()).limit(_ENTRIES_ASKED).subquery()
+_OLDEST_OF_NEWEST = Statement(select(func.min(_NEWEST_ENTRIES.c.at)))
 _WAITING = Statement(
     select(deliveries.c.id)
     .join(returns, returns.c.id == deliveries.c.return_id)
@@ -212,9 +215,20 @@ def set_guard(
     note(tx, now=now, actor=actor, what="guard.set", text=text, data={"instance": instance})
 
 
-def hold_back_all(tx: Transaction, reason: str, *, actor: str, now: datetime, instances: Iterable[str]) -> None:
-    """Online refunds of `instances`, and of every installation that the database knows, wait from now on."""
-    known_until = last_certainty(tx)
+def hold_back_all(
+    tx: Transaction,
+    reason: str,
+    *,
+    actor: str,
+    now: datetime,
+    instances: Iterable[str],
+    copied_at: datetime | None = None,
+) -> None:
+    """Online refunds of `instances`, and of every installation that the database knows, wait from now on.
+
+    `copied_at`: when the copy was made, where its file tells.
+    """
+    known_until = last_certainty(tx, not_after=min(now, copied_at or now))
     text = f"{reason}; what was refunded since that copy is known to Magento alone"
     note(tx, now=now, actor=actor, what="database.restored", text=text)
     for instance in sorted({*instances, *tx.scalars(_INSTANCES)}):
@@ -238,10 +252,13 @@ def _settle_in(tx: Transaction) -> None:
         tx.change(_FIRST_ORIGIN, name=MADE_AS, value=origin)
 
 
-def last_certainty(tx: Transaction) -> datetime | None:
-    """Until when this database is known to tell everything: its newest entry, less a margin; None when it is empty."""
-    newest: datetime | None = tx.scalar(_NEWEST_ENTRY)
-    return None if newest is None else newest - _MARGIN
+def last_certainty(tx: Transaction, *, not_after: datetime) -> datetime | None:
+    """Until when this database is known to tell everything, less a margin; None when it is empty.
+
+    Rather too early than too late: what a search begins after is never found to be forgotten.
+    """
+    written_at: datetime | None = tx.scalar(_OLDEST_OF_NEWEST)
+    return None if written_at is None else min(written_at, not_after) - _MARGIN
 
 
 def accepted_markers(tx: Transaction, instance: str, order_entity_id: int | None) -> frozenset[str]:

@@ -46,6 +46,7 @@ def test_online_refunds_wait_after_a_restore_at_every_installation_that_is_known
 ):
     given.slot(instance="known to the copy")
     backup(database_url, copy)
+    made(copy, at(60))
 
     restore(elsewhere(tmp_path), copy, actor="Ada", now=at(3600), instances=["configured"])
 
@@ -53,6 +54,23 @@ def test_online_refunds_wait_after_a_restore_at_every_installation_that_is_known
     assert [guard.instance for guard in restored.guards.all()] == ["configured", "known to the copy"]
     assert {guard.known_until for guard in restored.guards.all()} == {NOW - timedelta(days=1)}
     restored.close()
+
+
+def test_nothing_is_known_for_certain_that_is_later_than_the_copy(store, given, database_url, tmp_path, copy):
+    given.slot()
+    backup(database_url, copy)
+    made(copy, at(-3600))
+
+    restore(elsewhere(tmp_path), copy, actor="Ada", now=at(3600), instances=["configured"])
+
+    restored = open_store(elsewhere(tmp_path))
+    assert restored.guards.of("configured").known_until == at(-3600) - timedelta(days=1)
+    restored.close()
+
+
+def made(copy, moment):
+    """As if the copy had been made then."""
+    os.utime(copy, (moment.timestamp(), moment.timestamp()))
 
 
 def test_a_restore_leaves_the_database_alone_in_its_directory(store, database_url, tmp_path, copy):

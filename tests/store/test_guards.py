@@ -81,3 +81,33 @@ def test_a_marker_that_somebody_made_longer_is_kept_as_it_was_found(store):
     store.guards.keep_found(SHOP, [typed], "Ada", NOW)
 
     assert [each.marker for each in store.guards.found(SHOP)] == [typed.marker]
+
+
+def known_until_after(store, *entries, now):
+    """From when on a search begins, where the journal's newest entries are of these seconds, in the order written."""
+    for seconds in entries:
+        store.journal.add(now=at(seconds), actor="worker", what="x", text="")
+    store.guards.hold_back_all("restored", actor="Ada", now=now, instances=[SHOP])
+    return store.guards.of(SHOP).known_until
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("entries", "now", "known_until"),
+    [
+        ((0, 5), at(7 * DAY), at(-DAY)),
+        ((-300 * DAY, *range(100)), at(7 * DAY), at(-DAY)),
+        ((30 * DAY, 0), at(7 * DAY), at(-DAY)),
+        ((0, 30 * DAY, 5, 30 * DAY), at(7 * DAY), at(-DAY)),
+        ((30 * DAY,), at(100), at(100 - DAY)),
+    ],
+    ids=["as it was", "long ago", "a clock that was ahead", "one host's clock", "a clock that still was ahead"],
+)
+def test_no_clock_that_ran_ahead_makes_the_search_begin_too_late(store, entries, now, known_until):
+    assert known_until_after(store, *entries, now=now) == known_until
+
+
+def test_an_empty_database_is_certain_of_nothing(store):
+    assert known_until_after(store, now=NOW) is None
