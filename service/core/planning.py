@@ -190,7 +190,11 @@ def _question_order(draft: Draft, matching: Matching) -> Iterable[Question]:
         text = "a fixed product tax is on these items, and what Magento gives back of it cannot be foretold. By hand"
         yield Question(code="fixed-product-tax", subject=order.increment_id, text=text)
     if order.state == "canceled":
-        yield Question(code="order-canceled", subject=order.increment_id, text="the order was cancelled in Magento")
+        text = (
+            "the order was cancelled in Magento, which then refuses refunds: have the sender correct the order, or, if "
+            "this one was paid, refund by hand at the gateway"
+        )
+        yield Question(code="order-canceled", subject=order.increment_id, text=text)
     if matching.outstanding or matching.questions:
         for memo in foreign_memos(draft.approved, draft.reading, matching.touched):
             yield _question_foreign(memo.entity_id, memo.increment_id)

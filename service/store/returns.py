@@ -642,11 +642,18 @@ def _marker_taken(tx: Transaction, instance: str, return_id: int, plan: Plan) ->
     if holder is None:
         return Conflict(f"the plan of {planned} collided with another that was saved meanwhile; plan again")
     refund, of_return = format_id("refund", holder["id"]), format_id("return", holder["return_id"])
+    if holder["return_id"] == return_id:
+        return MarkerTaken(
+            f"marker {holder['marker']} is planned for {planned}, but its own {refund} has it and is {holder['state']}:"
+            " no memo that was read carries the marker any more. See in Magento what became of its memo, then"
+            f" refundry retry {planned}, or refund by hand",
+            refund_id=refund,
+        )
+    # A marker is made of all that names a return but the way in which its order is named.
     return MarkerTaken(
         f"marker {holder['marker']} is planned for {planned}, but {refund} of {of_return} has it and is"
-        f" {holder['state']}: one return is reported under two names. Compare the two with refundry show {planned} and"
-        f" refundry show {of_return}; let one go on, say refundry dismiss of the other, and have the return's senders"
-        " name its order in one way",
+        f" {holder['state']}: one return is reported under two names of its order. Go on with {of_return}, dismiss the"
+        " other, and have the sender keep to increment_id or to entity_id",
         refund_id=refund,
     )
 

@@ -373,6 +373,17 @@ def test_facts_of_the_order_that_need_a_person(changes, code):
     assert (plan.verdict, codes_of(plan)) == (Verdict.PERSON, [code])
 
 
+def test_a_cancelled_order_is_shown_with_what_can_be_done():
+    order = replace(an_order(line(BAG, "24-MB01", "34")), state="canceled")
+
+    (question,) = plan_for(a_return(came_back("24-MB01")), a_reading(order)).questions
+
+    assert question.text == (
+        "the order was cancelled in Magento, which then refuses refunds: have the sender correct the order, or, if "
+        "this one was paid, refund by hand at the gateway"
+    )
+
+
 @pytest.mark.parametrize("state", ["holded", "payment_review"])
 def test_an_order_on_hold_is_waited_for(state):
     plan = plan_for(a_return(came_back("24-MB01")), a_reading(an_order(line(BAG, "24-MB01", "34"), state=state)))
