@@ -103,6 +103,18 @@ DEFECTS = (
         caught_by=(f"{_FLOW}test_a_call_whose_worker_was_killed_is_given_time_to_arrive_before_it_is_sent_again",),
     ),
     _defect(
+        "'not paid' is believed too early",
+        "somebody looks at the gateway before Magento has asked it, and the refund is paid twice",
+        ("store/refunds.py", "if row.settle_at is None or now >= row.settle_at:", "if True:"),
+        caught_by=(f"{_FLOW}test_nothing_was_paid_cannot_be_said_while_magento_may_still_be_working",),
+    ),
+    _defect(
+        "an answer is good for every call",
+        "what somebody knows of the first call settles the second, and the refund is sent a third time",
+        ("store/refunds.py", "if row.sends == (1 if sends is None else sends):", "if True:"),
+        caught_by=(f"{_FLOW}test_an_answer_about_one_call_is_not_taken_for_one_about_the_next",),
+    ),
+    _defect(
         "sent again online",
         "the gateway may have paid before Magento rolled back, and pays again",
         ("flow/reconcile.py", "if row.route is Route.ORDER and row.sends < MAX_SENDS:", "if row.sends < MAX_SENDS:"),
