@@ -65,7 +65,7 @@ the whole return ([0004](decisions/0004-questions-hold-the-whole-return.md)).
 """,
         "events": """
 *Cumulative* (the default): an event says all that was approved so far, and the newest one counts, by `occurred_at`
-and then by arrival. A time more than a day ahead of its arrival is a mistake, and the arrival counts instead.
+and then by arrival. A time more than two hours ahead of its arrival is a mistake, and the arrival counts instead.
 *Delta*: an event says what a receipt added; every receipt of the return counts once, by its id, whichever event told
 it and in whatever order they came. Either way an event that comes twice or late moves nothing twice:
 

@@ -154,18 +154,25 @@ class ReturnEvent:
         return self.quantities is Quantities.DELTA or self.already_refunded
 
 
-#: What clocks may be apart, ours included: one that lacks its time zone, or is put back, is hours behind, and events in
-#: their right order must not change places for that. Further ahead it is no clock but a mistake, as a date of 2099.
-_CLOCKS_DIFFER_BY = timedelta(days=1)
+#: What clocks may be apart, ours included, which may have been put back by an hour: events in their right order must not
+#: change places for that. Further ahead it is no clock but a mistake, as a local time without its zone, or 2099.
+_CLOCKS_DIFFER_BY = timedelta(hours=2)
 
 
-def placed_at(event: ReturnEvent, received_at: datetime) -> datetime:
-    """Where an event stands among those of its return: when it happened, and its arrival where that cannot be.
+def is_yet_to_come(event: ReturnEvent, received_at: datetime) -> bool:
+    return event.occurred_at is not None and event.occurred_at > received_at + _CLOCKS_DIFFER_BY
 
-    A time that is yet to come would make it the newest for good, and every event after it one that is late.
+
+def placed_at(event: ReturnEvent, received_at: datetime, newest_before: datetime | None = None) -> datetime:
+    """Where an event stands among those of its return: when it happened, and its arrival where that is yet to come.
+
+    Such a time would make it the newest for good, and every event after it one that is late. `newest_before` is where
+    the newest of those stands that arrived before it: should our own clock have been put back, the event follows them.
     """
-    if event.occurred_at is None or event.occurred_at > received_at + _CLOCKS_DIFFER_BY:
+    if event.occurred_at is None:
         return received_at
+    if is_yet_to_come(event, received_at):
+        return min(event.occurred_at, max(received_at, newest_before or received_at))
     return event.occurred_at
 
 

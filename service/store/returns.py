@@ -12,13 +12,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, exists, false, or_, select, update
+from sqlalchemy import delete, exists, false, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.core.folding import fold
 from service.core.lifecycle import RefundState
 from service.core.plan import Plan, PlannedRefund, Verdict
-from service.core.returns import ReturnEvent, placed_at, says_the_same
+from service.core.returns import ReturnEvent, is_yet_to_come, placed_at, says_the_same
 from service.errors import Conflict, NotFound
 from service.store.claims import change_delivery, hold
 from service.store.clashes import EventClash, MarkerTaken
@@ -89,6 +89,11 @@ _MAY_BE_OF = Statement(
 _EVENTS = Statement(select(events).where(events.c.return_id == given("id")).order_by(events.c.occurred_at, events.c.id))
 _KNOWN_EVENT = Statement(
     select(events).where(events.c.source == given("source"), events.c.event_id == given("event_id"))
+)
+_NEWEST_BEFORE = Statement(
+    select(func.max(events.c.occurred_at)).where(
+        events.c.return_id == given("of_return"), events.c.delivery_id < given("delivery")
+    )
 )
 _EVENT_COLUMNS = ("delivery_id", "source", "event_id", "type", "return_id", "occurred_at", "content")
 _EVENT = insert_into(events, *_EVENT_COLUMNS, returning=[events.c.id])
@@ -384,7 +389,7 @@ def _keep_event(
         said_before = rebuild(ReturnEvent, known["content"]).occurred_at or known["occurred_at"]
         if event.id_is_of_content and event.occurred_at is not None and event.occurred_at > said_before:
             # Known by its content, and said once more: after others in between it is what is meant now.
-            values |= {"occurred_at": placed_at(event, claim.delivery.received_at), "content": plain(event)}
+            values |= {"occurred_at": _placed_at(tx, claim, event, return_id), "content": plain(event)}
         tx.change(_event_again(tuple(values)), event=known["id"], **values)
         return int(known["id"])
     values = {
@@ -393,7 +398,7 @@ def _keep_event(
         "event_id": event.event_id,
         "type": event.type,
         "return_id": return_id,
-        "occurred_at": placed_at(event, claim.delivery.received_at),
+        "occurred_at": _placed_at(tx, claim, event, return_id),
         "content": plain(event),
     }
     if known is None:
@@ -411,6 +416,14 @@ def _keep_event(
         return_id=return_id,
     )
     return event_row_id
+
+
+def _placed_at(tx: Transaction, claim: Claim, event: ReturnEvent, return_id: int) -> datetime:
+    delivery = claim.delivery
+    if not is_yet_to_come(event, delivery.received_at):
+        return placed_at(event, delivery.received_at)
+    newest_before = tx.scalar(_NEWEST_BEFORE, of_return=return_id, delivery=delivery.id)
+    return placed_at(event, delivery.received_at, newest_before)
 
 
 @cache

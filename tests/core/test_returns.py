@@ -45,13 +45,29 @@ def test_a_line_is_written_as_its_sender_named_it(sku, item, written):
     [
         (None, TODAY),
         (LAST_WEEK, LAST_WEEK),
-        (TODAY + timedelta(days=1), TODAY + timedelta(days=1)),
-        (TODAY + timedelta(days=1, microseconds=1), TODAY),
+        (TODAY + timedelta(hours=2), TODAY + timedelta(hours=2)),
+        (TODAY + timedelta(hours=2, microseconds=1), TODAY),
     ],
     ids=["not said", "past", "a clock that is ahead", "yet to come"],
 )
 def test_an_event_stands_where_it_happened_unless_that_is_yet_to_come(said, stands_at):
     assert placed_at(replace(a_return().event, occurred_at=said), TODAY) == stands_at
+
+
+@pytest.mark.parametrize(
+    ("newest_before", "stands_at"),
+    [
+        (None, TODAY),
+        (LAST_WEEK, TODAY),
+        (TODAY + timedelta(hours=2), TODAY + timedelta(hours=2)),
+        (TODAY + timedelta(hours=4), TODAY + timedelta(hours=3)),
+    ],
+    ids=["the first", "after older ones", "our clock was put back", "late, and our clock was put back"],
+)
+def test_an_event_that_is_yet_to_come_follows_those_that_arrived_before_it(newest_before, stands_at):
+    event = replace(a_return().event, occurred_at=TODAY + timedelta(hours=3))
+
+    assert placed_at(event, TODAY, newest_before) == stands_at
 
 
 def test_a_lines_quantity_is_that_of_all_its_parts():

@@ -78,6 +78,23 @@ def test_an_event_from_the_future_stands_where_it_arrived(store, given):
     assert [each.occurred_at for each in store.returns.events(newer.id)] == [NOW, at(50)]
 
 
+def test_a_clock_of_ours_that_was_put_back_hides_no_event(store, given):
+    given.case(given.claim(), event("evt_1", occurred_at=at(-10)))
+
+    newer = given.case(given.claim(received_at=at(-3600)), event("evt_2", occurred_at=at(-5), quantity="2"))
+
+    assert newer.is_newest
+
+
+def test_an_event_from_the_future_that_arrived_first_and_is_read_last_is_the_older_one(store, given):
+    first, second = given.claim(), given.claim(received_at=at(10), now=at(10))
+    given.case(second, event("evt_2", occurred_at=at(5)))
+
+    read_last = given.case(first, event("evt_1", occurred_at=at(10 * 365 * 86_400)))
+
+    assert not read_last.is_newest
+
+
 def test_a_clock_that_is_a_little_ahead_still_says_which_event_is_newer(store, given):
     given.case(given.claim(), event("evt_2", occurred_at=at(300)))
 
