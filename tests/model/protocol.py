@@ -2,8 +2,8 @@
 
 One return of one unit on an order of two; two workers, the event's delivery and perhaps a second one. A step of a
 worker is one transaction or one call, because that is where others can come between; crashes, leases and time-outs may
-come between any two. Moves of the refund are those of core/lifecycle.py and no others. Time is not counted: what is
-assumed of it is which event cannot come before which other.
+come between any two. Moves of the refund and of a delivery are those of core/lifecycle.py and no others. Time is not
+counted: what is assumed of it is which event cannot come before which other.
 
 Assumed, and nothing else: (1) settle_seconds outlasts a call: it does not end before the send deadline, the client's
 time-out and Magento's own work; (2) the reading made under the order's slot shows what Magento has committed, while the
@@ -12,15 +12,16 @@ look for a lost answer may be answered with something old; (3) a person says wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from service.core.lifecycle import REFUND_MOVES, SLOT_STATES, RefundState
+from service.core.lifecycle import DELIVERY_MOVES, REFUND_MOVES, SLOT_STATES, DeliveryState, RefundState
 
 Move = tuple[RefundState, RefundState]
 Table = Mapping[RefundState, Mapping[RefundState, str]]
+DeliveryTable = Mapping[DeliveryState, Collection[DeliveryState]]
 
 #: Units that were ordered and paid: one more than the return has, so that paying twice is possible.
 _UNITS = 2
@@ -33,7 +34,7 @@ class Pc(IntEnum):
     TAKE = 1  # the delivery is claimed; the order's slot comes next
     READ = 2  # the slot is held
     DECIDE = 3  # a reading is in hand; `data` is a Seen
-    POST = 4  # `sending` is committed
+    POST = 4  # `sending` is committed; `data`: what its reading says against it, "" if nothing
     WAIT = 5  # the call is made; `data` is its Stage
     ANSWER = 6  # `data` is the Outcome, still to be written down
     LOOK = 7  # a refund of unknown outcome; `data`: whether it was settled before the look began
@@ -63,6 +64,21 @@ class End(IntEnum):
     DUE = 1
     PERSON = 2
     DONE = 3
+
+
+#: The code's states that each of them stands for. Received and waiting are both due: when does not matter here.
+_STANDS_FOR = {
+    End.DUE: (DeliveryState.RECEIVED, DeliveryState.WAITING),
+    End.PERSON: (DeliveryState.NEEDS_PERSON,),
+    End.DONE: (DeliveryState.DONE,),
+}
+
+#: The code's state of a delivery that its worker has finished with.
+_LEFT_AS = {
+    End.DUE: DeliveryState.WAITING,
+    End.PERSON: DeliveryState.NEEDS_PERSON,
+    End.DONE: DeliveryState.DONE,
+}
 
 
 class Said(IntEnum):
@@ -123,7 +139,8 @@ class State(NamedTuple):
     orphans: tuple[Stage, ...] = ()
     our_memos: int = 0
     our_payments: int = 0
-    has_staff_memo: bool = False
+    #: Of the memo that staff made, 0 where they made none.
+    staff_units: int = 0
     has_plugin_memo: bool = False
     said_of_staff: Said = Said.NOTHING
     said_of_plugin: Said = Said.NOTHING
@@ -134,7 +151,7 @@ class State(NamedTuple):
 
     @property
     def units_left(self) -> int:
-        return 0 if self.has_staff_memo else _UNITS - self.our_memos - self.has_plugin_memo
+        return max(_UNITS - self.our_memos - self.has_plugin_memo - self.staff_units, 0)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -182,10 +199,12 @@ class Guards:
     has_fence: bool = True
     has_deadline: bool = True
     asks_about_online: bool = True
+    asks_about_foreign_memos: bool = True
+    heeds_answers: bool = True
 
 
 class IllegalMoveError(Exception):
-    """The protocol took a move that core/lifecycle.py does not have."""
+    """The protocol took a move that core/lifecycle.py does not have, or that a test took out of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,6 +213,7 @@ class Protocol:
     guards: Guards = Guards()
     #: The one that the store enforces; another to show what leans on it.
     table: Table = field(default_factory=lambda: REFUND_MOVES)
+    delivery_table: DeliveryTable = field(default_factory=lambda: DELIVERY_MOVES)
 
     def start(self) -> State:
         second = (Delivery(End.ABSENT),) if self.setting.has_redelivery else ()
@@ -291,7 +311,7 @@ class Protocol:
     def _read(self, state: State, index: int, worker: Worker) -> Iterator[Step]:
         seen = Seen(
             ours=state.our_memos > 0 and self.guards.looks_for_marker,
-            staff=state.has_staff_memo,
+            staff=state.staff_units > 0,
             plugin=state.has_plugin_memo,
         )
         reading = worker._replace(pc=Pc.DECIDE, is_fresh=True, data=seen)
@@ -309,13 +329,12 @@ class Protocol:
             return
         seen = worker.data
         assert isinstance(seen, Seen)
-        is_given = (
-            seen.ours
-            or state.is_paid_without_memo
-            or (seen.staff and state.said_of_staff is Said.THIS_RETURN)
-            or (seen.plugin and state.said_of_plugin is Said.THIS_RETURN)
+        is_named = (seen.staff and state.said_of_staff is Said.THIS_RETURN) or (
+            seen.plugin and state.said_of_plugin is Said.THIS_RETURN
         )
-        is_asked = (seen.staff and not state.said_of_staff) or (seen.plugin and not state.said_of_plugin)
+        is_given = seen.ours or state.is_paid_without_memo or (is_named and self.guards.heeds_answers)
+        is_foreign = (seen.staff and not state.said_of_staff) or (seen.plugin and not state.said_of_plugin)
+        is_asked = is_foreign and self.guards.asks_about_foreign_memos
         if seen.ours and row.sends:
             yield self._went(state, index, worker, Pc.TAKE, row=row, to=RefundState.DONE, text="writes: memo found")
         elif is_given:
@@ -335,6 +354,7 @@ class Protocol:
                 index,
                 worker,
                 Pc.POST,
+                _against(state, seen),
                 row=sending,
                 to=RefundState.SENDING,
                 text="commits that it sends",
@@ -347,8 +367,11 @@ class Protocol:
             return
         sent = state._replace(may_have_paid=True)
         step = self._went(sent, index, worker, Pc.WAIT, Stage.ARRIVED, text="sends the refund")
-        again = "an online refund of unknown outcome was sent again by a machine"
-        yield step._replace(wrong=again if self.setting.is_online and state.may_have_paid else "")
+        wrong = worker.data
+        assert isinstance(wrong, str)
+        if not wrong and self.setting.is_online and state.may_have_paid:
+            wrong = "an online refund of unknown outcome was sent again by a machine"
+        yield step._replace(wrong=wrong)
         text = "is told that nothing was begun (no connection, 429)"
         yield self._went(state, index, worker, Pc.ANSWER, Outcome.NOT_SENT, text=text)._replace(kind=Kind.TROUBLE)
 
@@ -374,8 +397,10 @@ class Protocol:
             return
         end = worker.data
         assert isinstance(end, End)
-        delivery = state.deliveries[worker.delivery]._replace(end=end, is_leased=False)
-        finished = state._replace(deliveries=_put(state.deliveries, worker.delivery, delivery))
+        if not self.guards.has_fence and not self._may_move(state, worker.delivery, _LEFT_AS[end]):
+            yield _void(state, index)  # as in _went
+            return
+        finished = self._ended(state, worker.delivery, end, _LEFT_AS[end])
         slot = self._slot(worker)
         row = state.rows[slot]
         move: Move | None = None
@@ -451,8 +476,11 @@ class Protocol:
             if delivery.end is End.ABSENT:
                 deliveries = _put(state.deliveries, number, Delivery(End.DUE))
                 yield Step(Kind.TROUBLE, "the event is delivered again", state._replace(deliveries=deliveries))
-        if self.setting.has_staff and not state.has_staff_memo and state.units_left:
-            yield Step(Kind.TROUBLE, "staff refund the rest by hand", state._replace(has_staff_memo=True))
+        if self.setting.has_staff and not state.staff_units:
+            # One, and ours is still possible after theirs; all that is left, and Magento refuses ours.
+            for units in range(1, state.units_left + 1):
+                text = f"staff refund {units} of {state.units_left} units by hand"
+                yield Step(Kind.TROUBLE, text, state._replace(staff_units=units))
         if self.setting.has_plugin and state.our_payments and not state.has_plugin_memo and state.units_left:
             text = "the gateway's plugin writes a memo of its own about our payment"
             yield Step(Kind.TROUBLE, text, state._replace(has_plugin_memo=True))
@@ -464,17 +492,17 @@ class Protocol:
             if state.deliveries[row.delivery].end is not End.PERSON:
                 continue
             settled, text = self._settled(state, slot, row)
-            yield settled._replace(text=f"a person says: {text}", after=_woken(settled.after, row.delivery))
+            yield settled._replace(text=f"a person says: {text}", after=self._woken(settled.after, row.delivery))
         waiting = [number for number, delivery in enumerate(state.deliveries) if delivery.end is End.PERSON]
         for number in waiting:
             text = f"a person has delivery {number + 1} looked at again"
-            yield Step(Kind.PERSON, text, _woken(state, number))
-        if waiting and state.has_staff_memo and not state.said_of_staff:
+            yield Step(Kind.PERSON, text, self._woken(state, number))
+        if waiting and state.staff_units and not state.said_of_staff:
             for said in (Said.THIS_RETURN, Said.SOMETHING_ELSE):
-                answered = _woken(state._replace(said_of_staff=said), *waiting)
+                answered = self._woken(state._replace(said_of_staff=said), *waiting)
                 yield Step(Kind.PERSON, f"a person says of the staff's memo: {said.name}", answered)
         if waiting and state.has_plugin_memo and not state.said_of_plugin:
-            answered = _woken(state._replace(said_of_plugin=Said.THIS_RETURN), *waiting)
+            answered = self._woken(state._replace(said_of_plugin=Said.THIS_RETURN), *waiting)
             yield Step(Kind.PERSON, "a person says of the plugin's memo: THIS_RETURN", answered)
 
     def _settled(self, state: State, slot: int, row: Row) -> tuple[Step, str]:
@@ -490,6 +518,11 @@ class Protocol:
             named = after._replace(said_of_plugin=Said.THIS_RETURN)
             return Step(Kind.PERSON, "", named, move), "paid, with the plugin's memo"
         return Step(Kind.PERSON, "", after._replace(is_paid_without_memo=True), move), "paid, without a memo"
+
+    def _woken(self, state: State, *numbers: int) -> State:
+        for number in numbers:
+            state = self._ended(state, number, End.DUE, DeliveryState.RECEIVED)
+        return state
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
@@ -541,6 +574,17 @@ class Protocol:
             after = after._replace(is_refused=True)
         return after, (row.state, to)
 
+    def _may_move(self, state: State, number: int, to: DeliveryState) -> bool:
+        """Whether the code lets this delivery become `to` from each of the states that it may be in there."""
+        return all(to in self.delivery_table[old] for old in _STANDS_FOR[state.deliveries[number].end])
+
+    def _ended(self, state: State, number: int, end: End, to: DeliveryState) -> State:
+        """A delivery that nobody works on any more; `to` is what the code calls its end."""
+        if not self._may_move(state, number, to):
+            names = " or ".join(_STANDS_FOR[state.deliveries[number].end])
+            raise IllegalMoveError(f"{names} → {to} is not in DELIVERY_MOVES")
+        return state._replace(deliveries=_put(state.deliveries, number, Delivery(end)))
+
 
 _WORKER_STEPS = {
     Pc.TAKE: Protocol._take,
@@ -563,6 +607,23 @@ _WRITTEN = {
 
 
 # --- what is always true ----------------------------------------------------------------------------------------------
+
+
+def _against(state: State, seen: Seen) -> str:
+    """What a reading's foreign memos and the answers about them say against a refund of the return's unit.
+
+    Worked out apart from what the worker decides, so that a fault there is seen here.
+    """
+    said = [
+        answer
+        for is_seen, answer in ((seen.staff, state.said_of_staff), (seen.plugin, state.said_of_plugin))
+        if is_seen
+    ]
+    if Said.NOTHING in said:
+        return "a refund was sent though its reading showed a foreign memo that nobody has answered for"
+    if Said.THIS_RETURN in said:
+        return "a refund was sent for units that a person said a foreign memo had given back"
+    return ""
 
 
 def wrong_in(state: State) -> str:
@@ -608,11 +669,6 @@ def _crashed(state: State, index: int) -> State:
     worker = state.workers[index]
     orphaned = state._replace(orphans=_sorted(state.orphans, worker.data)) if worker.pc is Pc.WAIT else state
     return _with_worker(orphaned, index, IDLE)
-
-
-def _woken(state: State, *numbers: int) -> State:
-    woken = (Delivery(End.DUE) if number in numbers else each for number, each in enumerate(state.deliveries))
-    return state._replace(deliveries=tuple(woken))
 
 
 def _with_worker(state: State, index: int, worker: Worker) -> State:
