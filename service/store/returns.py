@@ -665,8 +665,8 @@ def _marker_taken(tx: Transaction, instance: str, return_id: int, plan: Plan) ->
     # A marker is made of all that names a return but the way in which its order is named.
     return MarkerTaken(
         f"marker {holder['marker']} is planned for {planned}, but {refund} of {of_return} has it and is"
-        f" {holder['state']}: one return is reported under two names of its order. Go on with {of_return}, dismiss the"
-        " other, and have the sender keep to increment_id or to entity_id",
+        f" {holder['state']}: one return is reported under two names of its order. Compare refundry show {planned} and"
+        f" refundry show {of_return}, dismiss one of them, and have the sender keep to increment_id or to entity_id",
         refund_id=refund,
     )
 
