@@ -86,7 +86,7 @@ def _answers(case: ReturnCase, name: str, refunds: Iterable[RefundRow]) -> Itera
         yield Step(
             command="refundry reconcile --accept", effect="you have compared it with the gateway: let refunds go on"
         )
-    if held_back or (case.plan_verdict is Verdict.APPROVAL and not case.is_approved):
+    if case.plan_fingerprint and (held_back or (case.plan_verdict is Verdict.APPROVAL and not case.is_approved)):
         command = f"refundry approve {name} --fingerprint {case.plan_fingerprint}"
         yield Step(command=command, effect="say yes to exactly this plan")
     for question in case.plan["questions"]:

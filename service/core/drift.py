@@ -181,7 +181,8 @@ def _booked_offline(facts: RefundFacts, reading: Reading) -> Iterator[_Sides]:
     if facts.request.route is not Route.INVOICE:
         return
     ours = _ours(facts, reading)
-    if ours is not None and not ours.transaction_id:
+    # One that a person named is the booking of a payment that is known, made by hand and without the gateway.
+    if ours is not None and not ours.transaction_id and facts.memo_id not in facts.explained:
         yield _Sides(f"memo {facts.memo_id}, gateway transaction", "one", "none: no money may have moved")
     if facts.before is None:
         return

@@ -67,7 +67,9 @@ def given_back(
     mine: list[CreditMemo] = []
     for memo in reading.memos:
         markers = [marker for marker in markers_of(memo) if marker.stem == stem]
-        if not markers and approved.memo_answers.get(memo.entity_id) is not True:
+        # That a refund of this return has it outranks what anybody answers about it later.
+        is_named = memo.entity_id in approved.memo_markers or approved.memo_answers.get(memo.entity_id) is True
+        if not markers and not is_named:
             continue
         mine.append(memo)
         parts += [marker.part for marker in markers]
@@ -123,6 +125,7 @@ def foreign_memos(approved: ApprovedReturn, reading: Reading, touched: Iterable[
         memo
         for memo in reading.memos
         if memo.entity_id not in approved.memo_answers
+        and memo.entity_id not in approved.memo_markers
         and not markers_of(memo)
         and memo.created_at >= approved.known_since - _CLOCKS_DIFFER_BY
         and (not memo.lines or any(line.order_item_id in lines and line.qty > 0 for line in memo.lines))

@@ -154,8 +154,8 @@ class ReturnEvent:
         return self.quantities is Quantities.DELTA or self.already_refunded
 
 
-#: What clocks may be apart, ours included, which may have been put back by an hour: events in their right order must not
-#: change places for that. Further ahead it is no clock but a mistake, as a local time without its zone, or 2099.
+#: What clocks may be apart, ours included, which may have been put back by an hour: events in their right order must
+#: not change places for that. Further ahead it is no clock but a mistake, as a local time without its zone, or 2099.
 _CLOCKS_DIFFER_BY = timedelta(hours=2)
 
 

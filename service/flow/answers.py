@@ -185,6 +185,10 @@ def _memo_of_return(runtime: Runtime, case: ReturnCase, memo_id: int) -> CreditM
     memo = _memo_of_order(runtime, case, case.order_entity_id, format_id("return", case.id), memo_id)
     if markers_of(memo):
         raise BadRequest(f"credit memo {memo_id} carries the marker of a refund of ours: whose it is, is known already")
+    row = runtime.store.refunds.with_memo(case.instance, memo.order_id, memo_id)
+    if row is not None:
+        refund, of_return = format_id("refund", row.id), format_id("return", row.return_id)
+        raise Conflict(f"credit memo {memo_id} is the one of {refund}, of {of_return}: whose it is, is known already")
     return memo
 
 

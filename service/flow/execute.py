@@ -130,11 +130,13 @@ def _check_ours_were_read(ours: tuple[RefundRow, ...], reading: Reading) -> None
     """MemoMissing where a memo that we know of is not in the reading: planned on it, its units would go out again."""
     read = {memo.entity_id for memo in reading.memos}
     for row in ours:
+        of_return = format_id("return", row.return_id)
         if row.state is RefundState.DONE and row.memo_id is not None and row.memo_id not in read:
             raise MemoMissing(
                 f"credit memo {row.memo_id} of {format_id('refund', row.id)} is not among the memos of order "
-                f"#{reading.order.increment_id}. Is Magento answered from a replica or a cache that is behind, or was "
-                "the memo deleted?"
+                f"#{reading.order.increment_id}. Is Magento answered from a replica or a cache that is behind? Mend "
+                f"that, then refundry retry {of_return}; if the memo was deleted, refund by hand and refundry dismiss "
+                f"{of_return}"
             )
 
 
@@ -200,6 +202,8 @@ def _receipts_missing(work: Work, plan: Plan) -> Ended | None:
     guard = work.store.guards.of(work.case.instance)
     if guard is None or _is_approved_since(work.case, plan, guard.set_at):
         return None
+    if not plan.refunds and work.case.approved_at is not None and work.case.approved_at > guard.set_at:
+        return None  # what somebody said yes to has been given back
     text = (
         f"{guard.reason}. Source {work.source.name} reports each receipt once, and some may be missing: have it "
         "deliver again what it sent since the copy was made, then run refundry reconcile, and reconcile --accept"

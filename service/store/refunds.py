@@ -66,6 +66,8 @@ _UNSETTLED = Statement(
     )
 )
 
+_WITH_MEMO = Statement(_rows(*_OF_ORDER, refunds.c.memo_id == given("memo")).limit(1))
+
 _SENT_MARKERS = select(refunds.c.marker).where(
     refunds.c.instance == given("instance"),
     refunds.c.marker.is_not(None),
@@ -378,6 +380,10 @@ class Refunds:
             ours = tx.all(_OF_RETURN, return_id=return_id)
             unsettled = tx.all(_UNSETTLED, instance=instance, entity_id=entity_id)
         return tuple(map(as_refund, ours)), tuple(map(as_refund, unsettled))
+
+    def with_memo(self, instance: str, entity_id: int, memo_id: int) -> RefundRow | None:
+        """The refund of an order that a memo is known to be of."""
+        return next(iter(self._find(_WITH_MEMO, instance=instance, entity_id=entity_id, memo=memo_id)), None)
 
     def of_return(self, return_id: int) -> tuple[RefundRow, ...]:
         return self._find(_OF_RETURN, return_id=return_id)

@@ -329,3 +329,19 @@ def test_a_return_of_receipts_waits_until_those_that_were_forgotten_are_there_ag
     assert "have it deliver again what it sent since the copy" in reason
     assert [body["items"][0]["qty"] for _, body in world.posts()] == [1]
     assert sum(item["qty"] for memo in world.memos(order) for item in memo["items"] if item["sku"] == sku) >= 2
+
+
+def test_a_return_of_receipts_that_somebody_said_yes_to_is_done_once_it_is_given_back(tmp_path):
+    world = World(tmp_path, source_changes={"policy": SourcePolicy(quantities=Quantities.DELTA)})
+    go_back(world, since=())
+    received = say(world, receipt(TWO_INVOICES, ("24-WG085", 1), 1))
+    world.work()
+    case = world.runtime.store.returns.case(world.delivery(received).return_id)
+    world.clock.advance(1)
+    world.fault("POST */invoice/*/refund lost-after times=1")
+
+    answers.approve(world.runtime, case.id, case.plan_fingerprint, "anna")
+    world.work_until_idle()
+
+    assert world.state(received) == NOTHING_LEFT
+    assert len(world.paid_back(TWO_INVOICES)) == 1

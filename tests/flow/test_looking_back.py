@@ -145,9 +145,9 @@ def test_a_memo_that_a_person_names_is_still_compared(world):
     assert "quantity" in world.delivery(received).reason
 
 
-def lost(world, **more):
+def lost(world, how="lost-before", **more):
     """A refund of which nobody knows whether it was paid; its row."""
-    world.fault(f"POST */invoice/*/refund lost-before times=1 order={ONLINE}")
+    world.fault(f"POST */invoice/*/refund {how} times=1 order={ONLINE}")
     world.say(ONLINE, ("24-MB01", 1), **more)
     world.work_until_idle()
     return next(row for row in world.refunds() if row.state is RefundState.UNKNOWN)
@@ -354,3 +354,31 @@ def test_nothing_paid_is_not_looked_at(world):
     answers.settle(world.runtime, row.id, Settlement.NOT_PAID, "anna")
 
     assert world.runtime.store.checks.of(row.id) == ()
+
+
+def test_whose_a_named_memo_is_cannot_be_answered_otherwise(world):
+    row = lost(world)
+    memo_id = refund_by_hand(world, 1)
+    answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=memo_id)
+    world.work_until_idle()
+
+    for is_this_return in (True, False):
+        with pytest.raises(Conflict, match="credit memo 1 is the one of ref_1, of ret_1"):
+            answers.answer_memo(world.runtime, row.return_id, memo_id, "anna", is_this_return=is_this_return)
+
+
+def test_a_payment_that_was_booked_by_hand_raises_no_alarm(world):
+    row = lost(world, "paid-rolled-back")
+    answers.settle(world.runtime, row.id, Settlement.PAID_NO_MEMO, "anna")
+    by_hand(world, ONLINE, "24-MB01", 1)
+    (booking,) = world.memos(ONLINE)
+    memo_id = booking["entity_id"]
+    answers.settle(world.runtime, row.id, Settlement.MEMO, "anna", memo_id=memo_id)
+    world.work_until_idle()
+
+    assert not booking.get("transaction_id")
+    world.clock.advance(3 * 86_400)
+    world.look()
+
+    (booked,) = world.refunds()
+    assert (booked.memo_id, booked.needs_person, booked.reason) == (memo_id, False, "")
