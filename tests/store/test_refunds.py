@@ -299,8 +299,8 @@ def test_a_return_whose_order_goes_by_two_names_is_said_to_be_one(store, given):
 
     assert refused.value.message == (
         f"marker {FIRST} is planned for ret_2, but ref_1 of ret_1 has it and is checking: one return is reported under"
-        " two names of its order. Compare refundry show ret_2 and refundry show ret_1, dismiss one of them, and have the"
-        " sender keep to increment_id or to entity_id"
+        " two names of its order. Compare refundry show ret_2 and refundry show ret_1, dismiss one of them, and have"
+        " the sender keep to increment_id or to entity_id"
     )
 
 
