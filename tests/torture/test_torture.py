@@ -395,8 +395,15 @@ def test_a_question_about_an_offline_refund_is_needless(world):
 def loses_an_answer(faults):
     """Whether a refund call that works ends in the unknown under these faults."""
     request = Request(method="POST", path="/rest/default/V1/invoice/2/refund", headers={}, body=b"{}")
+
+    def refunds(_request):
+        if faults.gateway.takes_rollback():
+            said = b'{"message": "Could not save a Creditmemo, see error log for details"}'
+            return Answer(status=400, content_type=JSON, body=said)
+        return Answer(status=200, content_type=JSON, body=b'"37"')
+
     try:
-        answer = faults.apply(request, lambda _request: Answer(status=200, content_type=JSON, body=b'"37"'))
+        answer = faults.apply(request, refunds)
     except ConnectionDropped:
         return True
     is_whole = int(answer.headers.get("Content-Length", len(answer.body))) == len(answer.body)
