@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.core.lifecycle import DeliveryState, RefundState
 from service.core.plan import Route, Verdict
-from service.store import DATABASE_BEHIND, DeliverySummary, RefundRow, ReturnCase, format_id
+from service.store import DATABASE_BEHIND, DeliverySummary, RefundRow, ReturnCase, format_id, settle_command
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,15 +64,13 @@ def for_refund(row: RefundRow) -> tuple[Step, ...]:
             if (row.needs_person and row.state is RefundState.DONE)
             else (shown,)
         )
-    settle = f"refundry settle {format_id('refund', row.id)}"
-    reason = '--reason "…"' if row.sends == 1 else f'--sends {row.sends} --reason "…"'
     steps = [
         Step(command="refundry reconcile", effect="look for its credit memo now"),
-        Step(command=f"{settle} --memo ID {reason}", effect="it is this memo"),
-        Step(command=f"{settle} --not-paid {reason}", effect="nothing was paid: it may be sent again"),
+        Step(command=_settle(row, "--memo ID"), effect="it is this memo"),
+        Step(command=_settle(row, "--not-paid"), effect="nothing was paid: it may be sent again"),
     ]
     if row.route is Route.INVOICE:
-        paid = Step(command=f"{settle} --paid-no-memo {reason}", effect="the gateway paid, Magento has no memo")
+        paid = Step(command=_settle(row, "--paid-no-memo"), effect="the gateway paid, Magento has no memo")
         steps.insert(2, paid)
     return tuple(steps)
 
@@ -94,11 +92,15 @@ def _answers(case: ReturnCase, name: str, refunds: Iterable[RefundRow]) -> Itera
             for row in refunds:
                 if row.is_paid_without_memo:
                     refund = format_id("refund", row.id)
-                    books = f'refundry settle {refund} --memo {question["subject"]} --reason "…"'
+                    books = _settle(row, f"--memo {question['subject']}")
                     yield Step(command=books, effect=f"it books what {refund} paid without a memo")
             answer = f"refundry answer {name} --memo {question['subject']}"
             yield Step(command=f"{answer} --this-return", effect="it gave back this return")
             yield Step(command=f"{answer} --something-else", effect="it has nothing to do with it")
+
+
+def _settle(row: RefundRow, decision: str) -> str:
+    return settle_command(row, decision, reason='"…"')
 
 
 def _dismiss(name: str) -> Step:

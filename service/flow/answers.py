@@ -20,7 +20,7 @@ from service.flow.reading import read_around, read_order
 from service.magento import refund_body
 from service.runtime import Runtime
 from service.settings import SourceSettings
-from service.store import RefundRow, ReturnCase, Settlement, format_id
+from service.store import RefundRow, ReturnCase, Settlement, format_id, settle_command
 
 
 def approve(runtime: Runtime, return_id: int, fingerprint: str, actor: str) -> None:
@@ -199,7 +199,7 @@ def _check_books_nothing(runtime: Runtime, case: ReturnCase, memo: CreditMemo) -
             refund, of_return, number = format_id("refund", row.id), format_id("return", case.id), memo.entity_id
             raise Conflict(
                 f"{refund} was paid without a memo, on lines of credit memo {number}. If {number} books that payment: "
-                f"refundry settle {refund} --memo {number} --reason TEXT. If it gave back more besides: "
+                f"{settle_command(row, f'--memo {number}')}. If it gave back more besides: "
                 f"refundry answer {of_return} --memo {number} --this-return --further",
                 refund_id=refund,
                 memo_id=number,
@@ -217,7 +217,7 @@ def _check_no_memo_may_book(runtime: Runtime, case: ReturnCase, row: RefundRow) 
         if _may_book(_memo_of_order(runtime, case, row.order_entity_id, name, memo_id), row):
             raise Conflict(
                 f"credit memo {memo_id}, which is this return's, is on lines of {name}. If it books this payment: "
-                f"refundry settle {name} --memo {memo_id} --reason TEXT. If both were paid: --paid-no-memo --further",
+                f"{settle_command(row, f'--memo {memo_id}')}. If both were paid: --paid-no-memo --further",
                 refund_id=name,
                 memo_id=memo_id,
             )

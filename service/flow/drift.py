@@ -16,7 +16,7 @@ from service.errors import LeaseLost, MagentoError, NotFound, StoreUnavailable
 from service.flow.backoff import pause_after
 from service.runtime import Runtime
 from service.settings import StoreSettings
-from service.store import DriftCheck, RefundRow, ReturnCase, format_id
+from service.store import DriftCheck, RefundRow, ReturnCase, format_id, settle_command
 from service.store.content import rebuild
 
 _log = logging.getLogger("refundry.drift")
@@ -89,9 +89,7 @@ def _memo_after_all(row: RefundRow, memos: tuple[CreditMemo, ...]) -> tuple[Drif
     memo = None if row.marker is None else memo_with(row.marker, memos)
     if memo is None:
         return ()
-    remedy = (
-        f"see that the gateway paid once, then refundry settle {format_id('refund', row.id)} --memo {memo.entity_id}"
-    )
+    remedy = f"see that the gateway paid once, then {settle_command(row, f'--memo {memo.entity_id}')}"
     subject, found = f"memos that carry {row.marker}", f"{memo.entity_id} ({remedy})"
     return (Drift(code=MEMO_LATE, subject=subject, expected="none", found=found),)
 

@@ -15,7 +15,7 @@ from service.core.marker import memo_with
 from service.core.plan import Route
 from service.flow.outcome import Ended
 from service.flow.work import Work
-from service.store import RefundRow, format_id
+from service.store import RefundRow, format_id, settle_command
 
 #: Offline, the same refund is sent at most this often; then something is wrong that repeating does not mend.
 MAX_SENDS = 3
@@ -58,20 +58,19 @@ def _found_sending(work: Work, row: RefundRow) -> RefundRow:
 
 def _ask_a_person(work: Work, row: RefundRow) -> Ended:
     name = format_id("refund", row.id)
-    calls = "" if row.sends == 1 else f"--sends {row.sends} "
     if row.route is Route.INVOICE:
         code = "unknown-online"
         text = (
             f"{name}: no memo carries {row.marker}, but the gateway may have paid ({row.reason}). Look there for "
-            f"{row.predicted_base_total} {row.base_currency} and say: refundry settle {name} {calls}--reason TEXT, "
-            "with --memo N, --paid-no-memo or --not-paid"
+            f"{row.predicted_base_total} {row.base_currency} and say: {settle_command(row)}, with --memo N, "
+            "--paid-no-memo or --not-paid"
         )
     else:
         code = "unknown-offline"
         text = (
             f"{name}: sent {row.sends} times and no memo carries {row.marker} ({row.reason}). See Magento's logs for "
-            f"why and say: refundry settle {name} --reason TEXT, with --memo N or --not-paid; until then its order "
-            "takes no other refund"
+            f"why and say: {settle_command(row)}, with --memo N or --not-paid; until then its order takes no other "
+            "refund"
         )
     work.store.refunds.flag(row.id, work.claim, needs_person=True, reason_code=code, reason=text, now=work.now())
     return Ended.needs_person(code, text)

@@ -30,6 +30,7 @@ from service.store.rows import (
     StorePause,
     Switch,
 )
+from service.store.settling import settle_command
 from service.store.store import Store, open_store
 
 __all__ = [
@@ -71,4 +72,5 @@ __all__ = [
     "open_store",
     "parse_id",
     "restore",
+    "settle_command",
 ]

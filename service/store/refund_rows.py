@@ -22,6 +22,7 @@ from service.store.content import rebuild
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
 from service.store.rows import Claim, RefundRow, row_as
+from service.store.settling import settle_command
 from service.store.statements import Row, Statement, Transaction, among, given
 from service.store.tables import attempts, refunds
 
@@ -215,7 +216,7 @@ def refuse_in_flight(tx: Transaction, delivery_id: int) -> None:
     """Conflict while a refund of this delivery may have paid."""
     for row in map(as_refund, tx.all(_IN_FLIGHT, delivery=delivery_id)):
         name = format_id("refund", row.id)
-        raise Conflict(f"{name} is {row.state}: say first what became of it (refundry settle {name})", refund_id=name)
+        raise Conflict(f"{name} is {row.state}: say first what became of it ({settle_command(row)})", refund_id=name)
 
 
 def leave_no_slot_behind(
@@ -244,8 +245,8 @@ def _left_to_a_person(tx: Transaction, row: RefundRow, now: datetime, why: str) 
     text = (
         f"{name}: whether it paid is not known ({row.reason}), and nobody looks any more: {delivery} ended because"
         f" {why}. Its order takes no other refund meanwhile. Look for {row.marker} in Magento and for the money, then"
-        f" say: refundry settle {name} --reason TEXT, with --memo N, --paid-no-memo or --not-paid; or mend why it"
-        f" ended, then: refundry replay {delivery}"
+        f" say: {settle_command(row)}, with --memo N, --paid-no-memo or --not-paid; or mend why it ended, then:"
+        f" refundry replay {delivery}"
     )
     flag = {"needs_person": True, "reason_code": "unknown-left", "reason": text}
     flagged = change_refund(tx, row.id, **flag, updated_at=now)
