@@ -20,6 +20,8 @@ from service.store import RefundRow, format_id, settle_command
 #: Offline, the same refund is sent at most this often; then something is wrong that repeating does not mend.
 MAX_SENDS = 3
 
+_NO_WORD = "the worker that sent it did not say what came back"
+
 
 def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
     """Find out what became of a call whose outcome is not known. None: found out, go on from there."""
@@ -36,7 +38,8 @@ def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
         return None
     if row.settle_at is None or looked_at < row.settle_at:
         return Ended.later(
-            "unknown", f"not found in Magento yet; settled at {row.settle_at:%H:%M:%S} UTC: {row.reason}"
+            "unknown",
+            f"not found in Magento yet; settled at {row.settle_at:%H:%M:%S} UTC: {_what_came_back(work, row)}",
         )
     if row.route is Route.ORDER and row.sends < MAX_SENDS:
         refunds.mark_resend(work.claim, row.id, work.now(), "offline, and no memo carries its marker: nothing happened")
@@ -52,23 +55,30 @@ def _found_sending(work: Work, row: RefundRow) -> RefundRow:
     """
     now = work.now()
     settle_at = now + timedelta(seconds=work.settings.settle_seconds)
-    reason = "the worker that sent it did not say what came back"
-    return work.store.refunds.mark_unknown(work.claim, row.id, now, settle_at, reason)
+    return work.store.refunds.mark_unknown(work.claim, row.id, now, settle_at, _NO_WORD)
+
+
+def _what_came_back(work: Work, row: RefundRow) -> str:
+    """What the call of unknown outcome was answered; the reason of a row with a question is the question itself."""
+    if not row.needs_person:
+        return row.reason
+    attempts = work.store.refunds.attempts(row.id)
+    return (attempts[-1].detail if attempts else "") or _NO_WORD
 
 
 def _ask_a_person(work: Work, row: RefundRow) -> Ended:
-    name = format_id("refund", row.id)
+    name, came_back = format_id("refund", row.id), _what_came_back(work, row)
     if row.route is Route.INVOICE:
         code = "unknown-online"
         text = (
-            f"{name}: no memo carries {row.marker}, but the gateway may have paid ({row.reason}). Look there for "
+            f"{name}: no memo carries {row.marker}, but the gateway may have paid ({came_back}). Look there for "
             f"{row.predicted_base_total} {row.base_currency} and say: {settle_command(row)}, with --memo N, "
             "--paid-no-memo or --not-paid"
         )
     else:
         code = "unknown-offline"
         text = (
-            f"{name}: sent {row.sends} times and no memo carries {row.marker} ({row.reason}). See Magento's logs for "
+            f"{name}: sent {row.sends} times and no memo carries {row.marker} ({came_back}). See Magento's logs for "
             f"why and say: {settle_command(row)}, with --memo N or --not-paid; until then its order takes no other "
             "refund"
         )

@@ -138,6 +138,22 @@ def test_what_is_left_to_a_person_after_two_calls_names_a_command_that_is_taken(
     assert world.refunds()[0].state is RefundState.PLANNED
 
 
+@pytest.mark.parametrize("order", [OFFLINE, ONLINE])
+def test_a_question_that_is_asked_again_is_the_same_question(world, order):
+    world.fault("POST */*/refund lost-before times=3")
+    received = world.say(order, ("24-UG06" if order == OFFLINE else "24-MB01", 1))
+    world.work_until_idle()
+    (first,) = world.refunds()
+
+    for _ in range(2):
+        answers.retry(world.runtime, first.return_id, "anna")
+        world.work_until_idle()
+
+    (again,) = world.refunds()
+    assert (again.reason, world.delivery(received).reason) == (first.reason, first.reason)
+    assert f"({world.runtime.store.refunds.attempts(1)[-1].detail})" in first.reason
+
+
 # --- what a person says about a memo ----------------------------------------------------------------------------------
 
 
