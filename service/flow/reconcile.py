@@ -15,7 +15,7 @@ from service.core.marker import memo_with
 from service.core.plan import Route
 from service.flow.outcome import Ended
 from service.flow.work import Work
-from service.store import RefundRow, format_id, settle_command
+from service.store import LONGEST_SETTLING, UNKNOWN_LEFT, RefundRow, format_id, settle_command, told_moment
 
 #: Offline, the same refund is sent at most this often; then something is wrong that repeating does not mend.
 MAX_SENDS = 3
@@ -28,6 +28,8 @@ def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
     refunds = work.store.refunds
     if row.state is RefundState.SENDING:
         row = _found_sending(work, row)
+    elif row.reason_code == UNKNOWN_LEFT or _is_of_no_setting(work, row):
+        row = _looked_for_again(work, row)
     assert row.order_entity_id is not None, "a refund is sent for a known order"
     assert row.marker is not None, "a refund is sent with a marker"
     # Before the look: its answer may be as old as its question.
@@ -37,10 +39,8 @@ def resolve_unknown(work: Work, row: RefundRow) -> Ended | None:
         work.mark_done(row, memo.entity_id, stock_proven=False)
         return None
     if row.settle_at is None or looked_at < row.settle_at:
-        return Ended.later(
-            "unknown",
-            f"not found in Magento yet; settled at {row.settle_at:%H:%M:%S} UTC: {_what_came_back(work, row)}",
-        )
+        settled = "" if row.settle_at is None else f"; settled at {told_moment(row.settle_at, looked_at)}"
+        return Ended.later("unknown", f"not found in Magento yet{settled}: {_what_came_back(work, row)}")
     if row.route is Route.ORDER and row.sends < MAX_SENDS:
         refunds.mark_resend(work.claim, row.id, work.now(), "offline, and no memo carries its marker: nothing happened")
         return None
@@ -56,6 +56,19 @@ def _found_sending(work: Work, row: RefundRow) -> RefundRow:
     now = work.now()
     settle_at = now + timedelta(seconds=work.settings.settle_seconds)
     return work.store.refunds.mark_unknown(work.claim, row.id, now, settle_at, _NO_WORD)
+
+
+def _is_of_no_setting(work: Work, row: RefundRow) -> bool:
+    """Further ahead than settle_seconds can be: a clock that ran ahead wrote it, and was put right since."""
+    return row.settle_at is not None and row.settle_at > work.now() + LONGEST_SETTLING
+
+
+def _looked_for_again(work: Work, row: RefundRow) -> RefundRow:
+    """Settled by this store's settle_seconds from now, which is after the call, where that is sooner than it says."""
+    now = work.now()
+    soonest = now + timedelta(seconds=work.settings.settle_seconds)
+    settle_at = soonest if row.settle_at is None else min(row.settle_at, soonest)
+    return work.store.refunds.settle_anew(work.claim, row.id, now, settle_at, _what_came_back(work, row))
 
 
 def _what_came_back(work: Work, row: RefundRow) -> str:

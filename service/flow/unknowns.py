@@ -13,7 +13,7 @@ from service.core.lifecycle import RefundState
 from service.core.marker import memo_with
 from service.errors import MagentoError
 from service.runtime import Runtime
-from service.store import RefundRow
+from service.store import RefundRow, told_moment
 
 #: More refunds than this are never of unknown outcome while anybody looks after the service.
 _MOST = 1000
@@ -62,6 +62,7 @@ def _look(runtime: Runtime, row: RefundRow, store: str, actor: str) -> Sighting:
 def _what_next(runtime: Runtime, row: RefundRow) -> str:
     if row.needs_person:
         return row.reason
-    if row.settle_at is not None and runtime.clock() < row.settle_at:
-        return f"Magento may still be working; decided at {row.settle_at:%H:%M:%S} UTC"
+    now = runtime.clock()
+    if row.settle_at is not None and now < row.settle_at:
+        return f"Magento may still be working; decided at {told_moment(row.settle_at, now)}"
     return "the worker decides at its next look"

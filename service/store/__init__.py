@@ -30,11 +30,13 @@ from service.store.rows import (
     StorePause,
     Switch,
 )
-from service.store.settling import settle_command
+from service.store.settling import LONGEST_SETTLING, UNKNOWN_LEFT, settle_command, told_moment
 from service.store.store import Store, open_store
 
 __all__ = [
     "DATABASE_BEHIND",
+    "LONGEST_SETTLING",
+    "UNKNOWN_LEFT",
     "Attempt",
     "Beat",
     "Claim",
@@ -73,4 +75,5 @@ __all__ = [
     "parse_id",
     "restore",
     "settle_command",
+    "told_moment",
 ]

@@ -7,7 +7,7 @@ overtaken changes none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from service.store.content import rebuild
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
 from service.store.rows import Claim, RefundRow, row_as
-from service.store.settling import settle_command
+from service.store.settling import LONGEST_SETTLING, UNKNOWN_LEFT, settle_command, told_moment
 from service.store.statements import Row, Statement, Transaction, among, given
 from service.store.tables import attempts, refunds
 
@@ -38,9 +38,6 @@ _DELETE = Statement(delete(refunds).where(refunds.c.id == given("refund")))
 _IN_FLIGHT = Statement(
     select(refunds).where(refunds.c.delivery_id == given("delivery"), among(refunds.c.state, SLOT_STATES))
 )
-
-#: Which store's settle_seconds a call is settled by cannot be told where its source is gone; none may be longer.
-_LONGEST_SETTLING = timedelta(days=1)
 
 
 def as_refund(columns: Row) -> RefundRow:
@@ -237,18 +234,25 @@ def leave_no_slot_behind(
 
 
 def _left_to_a_person(tx: Transaction, row: RefundRow, now: datetime, why: str) -> RefundRow:
+    # Which store's settle_seconds it is settled by cannot be told where its source is gone; and what lies further
+    # ahead was written by a clock that ran ahead.
+    latest = now + LONGEST_SETTLING
+    settle_at = latest if row.settle_at is None else min(row.settle_at, latest)
     if row.state is RefundState.SENDING:
         text = "its delivery ended without a word of what came back"
-        values = {"settle_at": now + _LONGEST_SETTLING, "reason": text}
+        values = {"reason": text}
         row = move_refund(tx, row, RefundState.UNKNOWN, now=now, text=text, values=values)
     name, delivery = format_id("refund", row.id), format_id("delivery", row.delivery_id)
+    not_paid = "--not-paid"
+    if now < settle_at:
+        not_paid += f" from {told_moment(settle_at)} on"
     text = (
         f"{name}: whether it paid is not known ({row.reason}), and nobody looks any more: {delivery} ended because"
         f" {why}. Its order takes no other refund meanwhile. Look for {row.marker} in Magento and for the money, then"
-        f" say: {settle_command(row)}, with --memo N, --paid-no-memo or --not-paid; or mend why it ended, then:"
+        f" say: {settle_command(row)}, with --memo N, --paid-no-memo or {not_paid}; or mend why it ended, then:"
         f" refundry replay {delivery}"
     )
-    flag = {"needs_person": True, "reason_code": "unknown-left", "reason": text}
+    flag = {"needs_person": True, "reason_code": UNKNOWN_LEFT, "reason": text, "settle_at": settle_at}
     flagged = change_refund(tx, row.id, **flag, updated_at=now)
     note_refund(tx, row, now=now, what="refund.flagged", text=text)
     return flagged

@@ -40,6 +40,7 @@ from service.store.refund_rows import (
 )
 from service.store.returns import keep_memo_answer
 from service.store.rows import Attempt, Claim, RefundRow, ReturnCase, SentTotals, Settlement, row_as
+from service.store.settling import told_moment
 from service.store.statements import Statement, Transaction, among, given, insert_into
 from service.store.tables import attempts, refunds, returns
 
@@ -251,6 +252,16 @@ class Refunds:
         """Whether the call paid is not known, and cannot be before `settle_at`."""
         values = {"settle_at": settle_at, "reason_code": "unknown", "reason": reason}
         return self._move(claim, refund_id, RefundState.UNKNOWN, now=now, text=reason, values=values)
+
+    def settle_anew(self, claim: Claim, refund_id: int, now: datetime, settle_at: datetime, reason: str) -> RefundRow:
+        """A refund of unknown outcome is looked for again, by a moment of its own: it needs no person meanwhile."""
+        values = {**_NO_FLAG, "settle_at": settle_at, "reason_code": "unknown", "reason": reason, "updated_at": now}
+        with self._database.write() as tx:
+            row = self._held(tx, claim, refund_id)
+            check_refund_is(row, RefundState.UNKNOWN)
+            text = f"looked for again, settled at {told_moment(settle_at, now)}"
+            note_refund(tx, row, now=now, what="refund.settle-at", text=text, data={"was": row.settle_at})
+            return change_refund(tx, row.id, **values)
 
     def mark_resend(self, claim: Claim, refund_id: int, now: datetime, reason: str) -> RefundRow:
         """Settled without a marker, and nothing can have been paid: it may be sent again."""
@@ -526,8 +537,8 @@ def _check_call_is_over(row: RefundRow, now: datetime) -> None:
         return
     name = format_id("refund", row.id)
     raise Conflict(
-        f"{name} may still be paid: Magento may be working on its call until {row.settle_at:%H:%M:%S} UTC; look again"
-        " then",
+        f"{name} may still be paid: Magento may be working on its call until {told_moment(row.settle_at, now)}; look"
+        " again then",
         refund_id=name,
         settle_at=row.settle_at.isoformat(),
     )

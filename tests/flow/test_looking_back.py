@@ -154,6 +154,96 @@ def test_a_question_that_is_asked_again_is_the_same_question(world, order):
     assert f"({world.runtime.store.refunds.attempts(1)[-1].detail})" in first.reason
 
 
+def killed_while_its_source_was_gone(world):
+    """A call that never left, whose worker was killed, and which was left to a person; its delivery and its row."""
+    received = world.say(ONLINE, ("24-MB01", 1))
+    killed = world.new_process()
+    object.__setattr__(killed, "magento", {"main": DyingMagento(world.client(), at="send_refund", before=True)})
+    with pytest.raises(Died):
+        work_once(killed, "doomed")
+    sources = world.settings.sources
+    configured_anew(world, sources={})
+    world.work_until_idle()
+    (row,) = world.refunds()
+    configured_anew(world, sources=sources)
+    return received, row
+
+
+def test_what_is_left_to_a_person_says_from_when_on_not_paid_is_taken(world):
+    _, row = killed_while_its_source_was_gone(world)
+
+    world.clock.now = row.settle_at
+    world.clock.advance(-1)
+    with pytest.raises(Conflict, match=f"until {row.settle_at:%H:%M:%S} UTC; look again then"):
+        answers.settle(world.runtime, row.id, Settlement.NOT_PAID, "anna", text="not at the gateway")
+    world.clock.advance(1)
+    answers.settle(world.runtime, row.id, Settlement.NOT_PAID, "anna", text="not at the gateway")
+
+    assert f"or --not-paid from {row.settle_at:%Y-%m-%d %H:%M:%S} UTC on; or mend" in row.reason
+    assert world.refunds()[0].state is RefundState.PLANNED
+
+
+def test_a_refund_whose_source_is_back_is_settled_by_its_stores_own_seconds(world):
+    received, left = killed_while_its_source_was_gone(world)
+
+    answers.replay(world.runtime, received.delivery_id, "anna")
+    world.work()
+    (row,), back = world.refunds(), world.clock.now
+    world.work_until_idle()
+
+    assert left.settle_at > back + timedelta(hours=23)
+    assert row.settle_at == back + timedelta(seconds=world.settings.stores["main"].settle_seconds)
+    assert (row.state, row.needs_person, row.reason_code) == (RefundState.UNKNOWN, False, "unknown")
+    assert world.clock.now < back + timedelta(hours=1)
+    assert world.state(received) == (DeliveryState.NEEDS_PERSON, "unknown-online")
+
+
+# --- a clock that was wrong -------------------------------------------------------------------------------------------
+
+
+def test_what_a_clock_that_ran_ahead_settles_is_settled_by_the_right_one(world):
+    world.clock.advance(30 * 86_400)
+    received, _ = lost_offline(world, calls=1)
+    world.clock.now = MONDAY + timedelta(hours=1)
+    answers.retry(world.runtime, 1, "anna")
+    world.work()
+    (row,), put_right = world.refunds(), world.clock.now
+
+    world.work_until_idle()
+
+    assert row.settle_at == put_right + timedelta(seconds=world.settings.stores["main"].settle_seconds)
+    assert world.state(received)[0] is DeliveryState.DONE
+    assert world.clock.now < put_right + timedelta(hours=1)
+    assert (len(world.memos(OFFLINE)), world.people.told) == (1, [])
+
+
+def test_what_a_clock_that_ran_ahead_settles_is_left_to_a_person_for_a_day_at_most(world):
+    world.clock.advance(30 * 86_400)
+    received, _ = lost_offline(world, calls=1)
+    world.clock.now = MONDAY + timedelta(hours=1)
+    configured_anew(world, sources={})
+
+    answers.replay(world.runtime, received.delivery_id, "anna")
+    world.work()
+
+    (row,) = world.refunds()
+    assert row.settle_at == world.clock.now + timedelta(days=1)
+    assert "or --not-paid from 2026-11-24 10:00:00 UTC on" in row.reason
+
+
+def test_a_moment_of_another_day_is_told_with_its_date(world):
+    world.clock.now = MONDAY.replace(hour=23, minute=57)
+    received, row = lost_offline(world, calls=1)
+    world.clock.advance(60)
+
+    answers.retry(world.runtime, 1, "anna")
+    world.work()
+    with pytest.raises(Conflict, match=r"until 2026-11-24 00:0\d:\d\d UTC; look again then"):
+        answers.settle(world.runtime, row.id, Settlement.NOT_PAID, "anna", text="not in the books")
+
+    assert f"settled at {row.settle_at:%Y-%m-%d %H:%M:%S} UTC: " in world.delivery(received).reason
+
+
 # --- what a person says about a memo ----------------------------------------------------------------------------------
 
 
