@@ -20,7 +20,7 @@ from service.flow.reading import read_around, read_order
 from service.magento import refund_body
 from service.runtime import Runtime
 from service.settings import SourceSettings
-from service.store import RefundRow, ReturnCase, Settlement, format_id, settle_command
+from service.store import ReadBack, RefundRow, ReturnCase, Settlement, format_id, settle_command
 
 
 def approve(runtime: Runtime, return_id: int, fingerprint: str, actor: str) -> None:
@@ -69,7 +69,7 @@ def settle(
         _check_no_memo_may_book(runtime, case, row)
     now = runtime.clock()
     store = runtime.settings.stores.get(case.store)
-    settled = refunds.settle(
+    return refunds.settle(
         refund_id,
         settlement,
         memo_id=memo_id,
@@ -78,11 +78,8 @@ def settle(
         now=now,
         sends=sends,
         look_again_at=() if store is None else looks_after(store, now),
+        if_booked=None if memo is None else _compared_as_booking(row, memo),
     )
-    if memo is not None and row.is_paid_without_memo:
-        _keep_receipt(runtime, settled, memo)
-        runtime.store.inbox.wake(return_id=row.return_id, now=now, actor=name)
-    return runtime.store.refunds.row(refund_id)
 
 
 def acknowledge(runtime: Runtime, refund_id: int, alarm: str, actor: str, text: str) -> RefundRow:
@@ -229,17 +226,14 @@ def _may_book(memo: CreditMemo, row: RefundRow) -> bool:
     return not memo.lines or any(memo.qty_of(item.order_item_id) > 0 for item in asked)
 
 
-def _keep_receipt(runtime: Runtime, row: RefundRow, memo: CreditMemo) -> None:
-    """Compared at once: the worker would miss the gateway's transaction, which a booking does not have."""
+def _compared_as_booking(row: RefundRow, memo: CreditMemo) -> ReadBack | None:
+    """What the gateway paid before, the memo only books: it has neither invoice nor transaction."""
     if row.request is None or row.predicted_base_total is None or row.predicted_total is None:
-        return
+        return None
     predicted = PredictedTotals(base_grand_total=row.predicted_base_total, grand_total=row.predicted_total)
     differences = compare(row.request, predicted, memo, was_named_by_person=True, was_paid_before=True)
-    refunds, now = runtime.store.refunds, runtime.clock()
-    refunds.save_receipt(row.id, memo, differences, now)
-    if differences:
-        text = f"credit memo {memo.increment_id} is not what was asked: " + "; ".join(map(str, differences))
-        refunds.flag(row.id, None, needs_person=True, reason_code="receipt-differs", reason=text, now=now)
+    text = f"credit memo {memo.increment_id} is not what was asked: " + "; ".join(map(str, differences))
+    return ReadBack(memo=memo, differences=differences, reason=text if differences else "")
 
 
 def _memo_of_order(runtime: Runtime, case: ReturnCase, order_id: int | None, subject: str, memo_id: int) -> CreditMemo:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState
 from service.errors import Conflict, LeaseLost, NotFound
@@ -18,8 +18,8 @@ from service.store.clashes import IllegalMove
 from service.store.ids import format_id
 from service.store.journal import note
 from service.store.rows import Claim
-from service.store.statements import Row, Statement, Transaction, given, update_where
-from service.store.tables import CLAIMABLE_STATES, deliveries
+from service.store.statements import Row, Statement, Transaction, among, given, update_where
+from service.store.tables import CLAIMABLE_STATES, deliveries, events, returns
 
 #: What is held for longer from now on was claimed by a clock that ran ahead, so that nobody would come for it for as
 #: long. The longest lease is that of a refund's call, 3720 seconds as settings allow (flow/execute.py); the rest is for
@@ -31,6 +31,22 @@ _LOCK = Statement(
     select(*(column for column in deliveries.c if column.name not in {"body", "headers"}))
     .where(deliveries.c.id == given("delivery"))
     .with_for_update()
+)
+
+_TO_WAKE = Statement(
+    select(deliveries.c.id)
+    .where(
+        or_(
+            deliveries.c.id.in_(
+                select(events.c.delivery_id)
+                .join(returns, returns.c.current_event_id == events.c.id)
+                .where(returns.c.id == given("return"))
+            ),
+            (deliveries.c.return_id == given("return"))
+            & among(deliveries.c.state, (*CLAIMABLE_STATES, DeliveryState.NEEDS_PERSON, DeliveryState.SHADOWED)),
+        )
+    )
+    .order_by(deliveries.c.id)
 )
 
 
@@ -70,6 +86,11 @@ def check_delivery_move(delivery_id: int, old: DeliveryState, new: DeliveryState
             f"{format_id('delivery', delivery_id)} is {old} and cannot become {new}; see docs/lifecycle.md",
             delivery_id=delivery_id,
         )
+
+
+def to_wake_of_return(tx: Transaction, return_id: int) -> tuple[int, ...]:
+    """The delivery of a return's current event, and all of it that wait or need a person; in the order of locking."""
+    return tuple(tx.scalars(_TO_WAKE, **{"return": return_id}))
 
 
 def wake_delivery(tx: Transaction, delivery_id: int, *, now: datetime, actor: str) -> None:

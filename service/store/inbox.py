@@ -19,7 +19,15 @@ from sqlalchemy import exc as sql
 from service.core.lifecycle import DELIVERY_MOVES, DeliveryState
 from service.errors import Conflict, NotFound
 from service.store.at_once import store_if_new
-from service.store.claims import LONGEST_LEASE, change_delivery, check_delivery_move, hold, lock_delivery, wake_delivery
+from service.store.claims import (
+    LONGEST_LEASE,
+    change_delivery,
+    check_delivery_move,
+    hold,
+    lock_delivery,
+    to_wake_of_return,
+    wake_delivery,
+)
 from service.store.engine import Database
 from service.store.ids import format_id
 from service.store.journal import WORKER, note
@@ -37,7 +45,7 @@ from service.store.rows import (
     row_as,
 )
 from service.store.statements import Statement, Transaction, among, given, insert_into
-from service.store.tables import CLAIMABLE_STATES, HALTED_STATES, deliveries, events, returns
+from service.store.tables import CLAIMABLE_STATES, HALTED_STATES, deliveries, events
 from service.store.together import insert_together
 
 _SUMMARY = [column for column in deliveries.c if column.name not in {"body", "headers", "wake_asked"}]
@@ -141,22 +149,6 @@ _INSERT = insert_into(
 _COUNT_AGAIN = Statement(
     update(deliveries).where(deliveries.c.id == given("delivery")).values(redeliveries=deliveries.c.redeliveries + 1),
     sets=("last_redelivered_at",),
-)
-
-_TO_WAKE = Statement(
-    select(deliveries.c.id)
-    .where(
-        or_(
-            deliveries.c.id.in_(
-                select(events.c.delivery_id)
-                .join(returns, returns.c.current_event_id == events.c.id)
-                .where(returns.c.id == given("return"))
-            ),
-            (deliveries.c.return_id == given("return"))
-            & among(deliveries.c.state, (*CLAIMABLE_STATES, DeliveryState.NEEDS_PERSON, DeliveryState.SHADOWED)),
-        )
-    )
-    .order_by(deliveries.c.id)
 )
 
 
@@ -303,7 +295,7 @@ class Inbox:
         if (delivery_id is None) == (return_id is None):
             raise ValueError("wake a delivery or a return, one of them")
         with self._database.write() as tx:
-            ids = [delivery_id] if delivery_id is not None else _to_wake(tx, return_id)
+            ids = (delivery_id,) if delivery_id is not None else _to_wake(tx, return_id or 0)
             for each in ids:
                 wake_delivery(tx, each, now=now, actor=actor)
         self._database.announce()
@@ -464,8 +456,8 @@ def _dismiss(tx: Transaction, delivery_id: int, *, now: datetime, actor: str, re
             unflag_return(tx, return_id, now=now, actor=actor, reason=reason)
 
 
-def _to_wake(tx: Transaction, return_id: int | None) -> list[int]:
-    ids = tx.scalars(_TO_WAKE, **{"return": return_id})
+def _to_wake(tx: Transaction, return_id: int) -> tuple[int, ...]:
+    ids = to_wake_of_return(tx, return_id)
     if not ids:
-        raise NotFound(f"there is no return {format_id('return', return_id or 0)} to wake", return_id=return_id)
+        raise NotFound(f"there is no return {format_id('return', return_id)} to wake", return_id=return_id)
     return ids

@@ -20,7 +20,7 @@ from service.core.lifecycle import SLOT_STATES, RefundState
 from service.core.returns import OrderReference
 from service.errors import BadRequest, Conflict, LeaseLost, NotFound, OrderBusy
 from service.store.checks import plan_checks
-from service.store.claims import hold, lock_delivery, wake_if_kept
+from service.store.claims import hold, lock_delivery, to_wake_of_return, wake_if_kept
 from service.store.content import plain
 from service.store.engine import Database
 from service.store.guards import accepted_markers
@@ -39,7 +39,7 @@ from service.store.refund_rows import (
     release_slot,
 )
 from service.store.returns import keep_memo_answer
-from service.store.rows import Attempt, Claim, RefundRow, ReturnCase, SentTotals, Settlement, row_as
+from service.store.rows import Attempt, Claim, ReadBack, RefundRow, ReturnCase, SentTotals, Settlement, row_as
 from service.store.settling import told_moment
 from service.store.statements import Statement, Transaction, among, given, insert_into
 from service.store.tables import attempts, refunds, returns
@@ -274,10 +274,8 @@ class Refunds:
 
     def save_receipt(self, refund_id: int, memo: object | None, differences: Sequence[object], now: datetime) -> None:
         """The memo as it was read back, and where it differs from what was asked."""
-        said = [plain(each) for each in differences]
-        text = f"{len(said)} differences" if said else "as it was asked"
-        values = {"memo": plain(memo), "differences": said}
-        self._change(refund_id, now=now, values=values, what="refund.read-back", text=text, data={"differences": said})
+        with self._database.write() as tx:
+            _keep_receipt(tx, read_refund(tx, refund_id, lock=True), memo, differences, now)
 
     def set_email_state(self, refund_id: int, state: str, now: datetime) -> None:
         self._change(refund_id, now=now, values={"email_state": state}, what="refund.email", text=state)
@@ -328,52 +326,42 @@ class Refunds:
         now: datetime,
         sends: int | None = None,
         look_again_at: Sequence[datetime] = (),
+        if_booked: ReadBack | None = None,
     ) -> RefundRow:
         """A person says what became of an unknown call; its delivery is due again. Conflict when it is not unknown.
 
-        One that was said to be paid without a memo can be given its memo later; then nothing is due.
+        One that was said to be paid without a memo can be given its memo later, which only books that payment:
+        `if_booked` is kept as its receipt, and what the return waits with is due.
         `sends` is how many calls the person knew of: the answer is about those, and Conflict where there was another.
         `look_again_at`: when its order is to be read again for drift, if it was paid.
         """
         if (decision is Settlement.MEMO) != (memo_id is not None):
             raise BadRequest(f"settling as {decision} with memo {memo_id}: --memo names the memo, the others name none")
         with self._database.write() as tx:
-            # The delivery first, as everywhere: two that lock in opposite order would wait for each other.
-            lock_delivery(tx, read_refund(tx, refund_id).delivery_id)
+            seen = read_refund(tx, refund_id)
+            of_return = to_wake_of_return(tx, seen.return_id) if memo_id is not None else ()
+            # The deliveries first, as everywhere: two that lock in opposite order would wait for each other.
+            for delivery_id in sorted({seen.delivery_id, *of_return}):
+                lock_delivery(tx, delivery_id)
             row = read_refund(tx, refund_id, lock=True)
             if memo_id is not None:
                 _check_memo_is_free(tx, row, memo_id)
-                if row.is_paid_without_memo:
-                    return _name_memo(tx, row, memo_id, actor=actor, text=text, now=now)
-            if row.state is not RefundState.UNKNOWN:
-                raise Conflict(
-                    f"{format_id('refund', refund_id)} is {row.state}; only one of unknown outcome can be settled",
-                    refund_id=refund_id,
+            if memo_id is not None and row.is_paid_without_memo:
+                settled = _name_memo(tx, row, memo_id, actor=actor, text=text, now=now, booked=if_booked)
+                for delivery_id in of_return:
+                    wake_if_kept(tx, delivery_id, now=now, actor=actor)
+            else:
+                settled = _settle_unknown(
+                    tx,
+                    row,
+                    decision,
+                    memo_id=memo_id,
+                    actor=actor,
+                    text=text,
+                    now=now,
+                    sends=sends,
+                    look_again_at=look_again_at,
                 )
-            _check_calls_known(row, sends)
-            if decision is Settlement.NOT_PAID:
-                _check_call_is_over(row, now)
-            paid = decision is not Settlement.NOT_PAID
-            values = {**_NO_FLAG, "fence": NO_FENCE, "settle_at": None, "memo_id": memo_id}
-            if paid:
-                values["stock_proven"] = False
-            settled = move_refund(
-                tx,
-                row,
-                RefundState.DONE if paid else RefundState.PLANNED,
-                now=now,
-                text=text,
-                values=values,
-                actor=actor,
-                data={"decision": decision, "memo_id": memo_id},
-                what="refund.settled",
-            )
-            if paid:
-                plan_checks(tx, refund_id, look_again_at)
-            if memo_id is not None:
-                # Asked once: a memo that somebody made by hand has no marker to be recognised by.
-                keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
-            wake_if_kept(tx, row.delivery_id, now=now, actor=actor)
         self._database.announce()
         return settled
 
@@ -499,12 +487,76 @@ class Refunds:
             return tuple(as_refund(row) for row in tx.all(statement, **values))
 
 
-def _name_memo(tx: Transaction, row: RefundRow, memo_id: int, *, actor: str, text: str, now: datetime) -> RefundRow:
+def _settle_unknown(
+    tx: Transaction,
+    row: RefundRow,
+    decision: Settlement,
+    *,
+    memo_id: int | None,
+    actor: str,
+    text: str,
+    now: datetime,
+    sends: int | None,
+    look_again_at: Sequence[datetime],
+) -> RefundRow:
+    if row.state is not RefundState.UNKNOWN:
+        raise Conflict(
+            f"{format_id('refund', row.id)} is {row.state}; only one of unknown outcome can be settled",
+            refund_id=row.id,
+        )
+    _check_calls_known(row, sends)
+    if decision is Settlement.NOT_PAID:
+        _check_call_is_over(row, now)
+    paid = decision is not Settlement.NOT_PAID
+    values = {**_NO_FLAG, "fence": NO_FENCE, "settle_at": None, "memo_id": memo_id}
+    if paid:
+        values["stock_proven"] = False
+    settled = move_refund(
+        tx,
+        row,
+        RefundState.DONE if paid else RefundState.PLANNED,
+        now=now,
+        text=text,
+        values=values,
+        actor=actor,
+        data={"decision": decision, "memo_id": memo_id},
+        what="refund.settled",
+    )
+    if paid:
+        plan_checks(tx, row.id, look_again_at)
+    if memo_id is not None:
+        # Asked once: a memo that somebody made by hand has no marker to be recognised by.
+        keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
+    wake_if_kept(tx, row.delivery_id, now=now, actor=actor)
+    return settled
+
+
+def _name_memo(
+    tx: Transaction, row: RefundRow, memo_id: int, *, actor: str, text: str, now: datetime, booked: ReadBack | None
+) -> RefundRow:
     """The memo of a refund that is done already: an alarm about it stays, for whoever has not seen it."""
     data = {"decision": Settlement.MEMO, "memo_id": memo_id}
     note_refund(tx, row, now=now, what="refund.settled", text=text, actor=actor, data=data)
     keep_memo_answer(tx, row.return_id, memo_id, is_this_return=True, actor=actor, now=now)
-    return change_refund(tx, row.id, memo_id=memo_id, updated_at=now)
+    named = change_refund(tx, row.id, memo_id=memo_id, updated_at=now)
+    if booked is None:
+        return named
+    # In the same step: a worker that read it back by itself would miss the gateway's transaction in a mere booking.
+    named = _keep_receipt(tx, row, booked.memo, booked.differences, now)
+    if not booked.differences:
+        return named
+    note_refund(tx, row, now=now, what="refund.flagged", text=booked.reason)
+    flag = {"needs_person": True, "reason_code": "receipt-differs", "reason": booked.reason}
+    return change_refund(tx, row.id, **flag, updated_at=now)
+
+
+def _keep_receipt(
+    tx: Transaction, row: RefundRow, memo: object | None, differences: Sequence[object], now: datetime
+) -> RefundRow:
+    said = [plain(each) for each in differences]
+    text = f"{len(said)} differences" if said else "as it was asked"
+    note_refund(tx, row, now=now, what="refund.read-back", text=text, data={"differences": said})
+    return change_refund(tx, row.id, memo=plain(memo), differences=said, updated_at=now)
 
 
 def _check_calls_known(row: RefundRow, sends: int | None) -> None:

@@ -6,7 +6,7 @@ Rows of other tables are named by their numeric id; `ids.format_id` makes them p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -323,6 +323,16 @@ class Settlement(StrEnum):
     MEMO = "memo"
     PAID_NO_MEMO = "paid-no-memo"
     NOT_PAID = "not-paid"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadBack:
+    """A memo as it was read back, and where it differs from what was asked."""
+
+    memo: object
+    differences: Sequence[object]
+    #: What a person is told of the differences; empty where there are none.
+    reason: str
 
 
 class SentTotals(NamedTuple):

@@ -428,6 +428,47 @@ def test_a_booking_of_another_amount_is_shown_with_both_sides(world):
     assert "gateway transaction" not in settled.reason
 
 
+def test_a_memo_is_named_although_the_body_of_the_delivery_was_purged(world):
+    paid_without_memo(world)
+    world.clock.advance(91 * 86_400)
+    purged = purge_old(world.runtime)
+    by_hand(world, ONLINE, "24-MB01", 1)
+
+    settled = answers.settle(world.runtime, 1, Settlement.MEMO, "anna", memo_id=1)
+
+    assert (purged, settled.memo_id, settled.differences) == (1, 1, ())
+    assert [each.state for each in world.deliveries()] == [DeliveryState.DONE]
+
+
+class MagentoReadSlowly:
+    """Something else happens while its memos are read."""
+
+    def __init__(self, magento, meanwhile):
+        self._magento, self._meanwhile = magento, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._magento, name)
+
+    def read_memos(self, order_id):
+        self._meanwhile()
+        return self._magento.read_memos(order_id)
+
+
+def test_a_booking_is_compared_as_one_although_another_said_meanwhile_that_it_was_paid(world):
+    row = lost(world)
+    by_hand(world, ONLINE, "24-MB01", 1)
+    paid = {"is_further": True, "text": "the gateway shows it"}
+    slow = MagentoReadSlowly(
+        world.runtime.magento["main"],
+        meanwhile=lambda: answers.settle(world.runtime, row.id, Settlement.PAID_NO_MEMO, "bert", **paid),
+    )
+    runtime = replace(world.runtime, magento={"main": slow})
+
+    settled = answers.settle(runtime, row.id, Settlement.MEMO, "anna", memo_id=1)
+
+    assert (settled.memo_id, settled.differences, settled.needs_person) == (1, (), False)
+
+
 def looked_at_later(world):
     """What the looks at the first refund found, five minutes and a day after it was settled."""
     for seconds in (300, 86_400):

@@ -6,7 +6,7 @@ from service.core.lifecycle import REFUND_MOVES, DeliveryState, RefundState
 from service.core.plan import Route, Verdict
 from service.core.returns import OrderReference
 from service.errors import BadRequest, Conflict, LeaseLost, NotFound, OrderBusy
-from service.store import IllegalMove, Settlement
+from service.store import IllegalMove, ReadBack, Settlement
 from service.store.claims import change_delivery
 from tests.store.examples import LEASE_SECONDS, NOW, at, event, plan, request
 
@@ -558,6 +558,25 @@ def test_a_call_is_settled_although_the_body_of_its_delivery_was_purged(store, g
 
     assert settled.state is RefundState.DONE
     assert store.inbox.delivery(claim.delivery.id).state is DeliveryState.IGNORED
+
+
+def test_naming_a_memo_later_compares_it_and_wakes_what_waits_in_one_step(store, given):
+    _, _, row = given.unknown()
+    store.refunds.settle(row.id, Settlement.PAID_NO_MEMO, memo_id=None, actor="Ada", text="", now=NOW)
+    store.inbox.finish(store.inbox.claim("w1", at(61), LEASE_SECONDS), DeliveryState.DONE, at(61))
+    later = given.claim(now=at(61))
+    given.case(later, event("evt_2", occurred_at=at(60)))
+    store.inbox.finish(later, DeliveryState.NEEDS_PERSON, at(61), reason_code="foreign-memo")
+    booking = ReadBack(memo={"entity_id": 7}, differences=("total: asked 5, got 6",), reason="is not what was asked")
+
+    named = store.refunds.settle(
+        row.id, Settlement.MEMO, memo_id=7, actor="Ada", text="", now=at(70), if_booked=booking
+    )
+
+    assert (named.memo_id, named.memo, named.differences) == (7, {"entity_id": 7}, ("total: asked 5, got 6",))
+    assert (named.needs_person, named.reason_code, named.reason) == (True, "receipt-differs", "is not what was asked")
+    assert store.inbox.claim("w2", at(70), LEASE_SECONDS).delivery.id == later.delivery.id
+    assert store.inbox.claim("w2", at(70), LEASE_SECONDS) is None
 
 
 def test_a_worker_that_is_at_it_loses_to_the_person(store, given):
