@@ -386,8 +386,7 @@ def _keep_event(
     if known is not None and known["delivery_id"] != claim.delivery.id:
         # Another delivery of an event that we have: nothing new, unless it is read for another Magento by now.
         values: dict[str, Any] = {"return_id": return_id}
-        said_before = rebuild(ReturnEvent, known["content"]).occurred_at or known["occurred_at"]
-        if event.id_is_of_content and event.occurred_at is not None and event.occurred_at > said_before:
+        if _is_said_anew(claim, event, known):
             # Known by its content, and said once more: after others in between it is what is meant now.
             values |= {"occurred_at": _placed_at(tx, claim, event, return_id), "content": plain(event)}
         tx.change(_event_again(tuple(values)), event=known["id"], **values)
@@ -416,6 +415,17 @@ def _keep_event(
         return_id=return_id,
     )
     return event_row_id
+
+
+def _is_said_anew(claim: Claim, event: ReturnEvent, known: Row) -> bool:
+    """Whether a statement known by its content was made again, and later; or else was only delivered again."""
+    said_before, stands_at = rebuild(ReturnEvent, known["content"]).occurred_at, known["occurred_at"]
+    if not event.id_is_of_content or event.occurred_at is None or event.occurred_at == said_before:
+        return False
+    if said_before is not None and is_yet_to_come(event, claim.delivery.received_at):
+        return event.occurred_at > said_before
+    # By where it stands: a time that was yet to come, as 2099, would keep every right one after it from counting.
+    return bool(event.occurred_at > stands_at)
 
 
 def _placed_at(tx: Transaction, claim: Claim, event: ReturnEvent, return_id: int) -> datetime:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from service.core.lifecycle import DeliveryState
 from service.core.plan import Note, Question, Verdict
 from service.core.returns import OrderReference, ReturnEvent, ReturnLine
 from service.errors import Conflict, LeaseLost, NotFound
@@ -116,6 +117,35 @@ def test_a_statement_from_the_future_that_is_made_again_counts_from_its_new_arri
 
     assert repeated.id == said_again.id == one.id
     assert (repeated.is_newest, said_again.is_newest) == (False, True)
+
+
+def stated(store, given, name, *, arrives, says):
+    """A statement known by its content, read as soon as it arrives; is it the newest?"""
+    claim = given.claim(received_at=at(arrives), now=at(arrives))
+    statement = replace(event(name, occurred_at=at(says)), id_is_of_content=True)
+    case = given.case(claim, statement)
+    store.inbox.finish(claim, DeliveryState.DONE, at(arrives))
+    return case.is_newest
+
+
+def test_a_statement_made_again_with_a_right_time_counts_although_it_was_from_the_future_before(store, given):
+    stated(store, given, "one", arrives=0, says=73 * 365 * 86_400)
+    stated(store, given, "two", arrives=10, says=10)
+
+    said_again = stated(store, given, "one", arrives=20, says=20)
+    stated(store, given, "two", arrives=30, says=30)
+    delivered_again = stated(store, given, "one", arrives=40, says=20)
+
+    assert (said_again, delivered_again) == (True, False)
+
+
+def test_a_statement_of_a_fast_clock_that_is_delivered_again_is_no_new_one(store, given):
+    three_hours = 3 * 3_600
+    stated(store, given, "one", arrives=0, says=three_hours)
+    stated(store, given, "two", arrives=10, says=10)
+
+    # Not yet to come by now, within what clocks may be apart.
+    assert not stated(store, given, "one", arrives=7_000, says=three_hours)
 
 
 def test_the_same_event_in_another_delivery_is_kept_once(store, given):
