@@ -104,9 +104,8 @@ _SLOT_HOLDER = Statement(
 )
 
 _OTHER_WITH_MEMO = Statement(
-    _rows(
-        refunds.c.instance == given("instance"), refunds.c.memo_id == given("memo"), refunds.c.id != given("besides")
-    ).limit(1)
+    # A memo is of one order: the others' refunds need not be looked at.
+    _rows(*_OF_ORDER, refunds.c.memo_id == given("memo"), refunds.c.id != given("besides")).limit(1)
 )
 
 _ATTEMPT = insert_into(
@@ -574,7 +573,8 @@ def _check_calls_known(row: RefundRow, sends: int | None) -> None:
 
 def _check_memo_is_free(tx: Transaction, row: RefundRow, memo_id: int) -> None:
     """One memo is one refund: units of two refunds with the same memo would be counted as given back once."""
-    other = _first(tx, _OTHER_WITH_MEMO, instance=row.instance, memo=memo_id, besides=row.id)
+    of_order = {"instance": row.instance, "entity_id": row.order_entity_id}
+    other = _first(tx, _OTHER_WITH_MEMO, **of_order, memo=memo_id, besides=row.id)
     if other is not None:
         raise Conflict(
             f"credit memo {memo_id} is {format_id('refund', other.id)}'s already; name the one of"
