@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, exists, false, func, or_, select, update
+from sqlalchemy import and_, delete, exists, false, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.core.folding import fold
@@ -79,8 +79,11 @@ _ANSWER = insert_into(memo_answers, "return_id", "memo_id", "is_this_return", "a
 _MAY_BE_OF = Statement(
     select(returns.c.id)
     .where(
-        returns.c.instance == given("instance"),
-        or_(returns.c.order_entity_id == given("order"), returns.c.order_entity_id.is_(None)),
+        # The installation in both: SQLite would go through all of its returns otherwise.
+        or_(
+            and_(returns.c.instance == given("instance"), returns.c.order_entity_id == given("order")),
+            and_(returns.c.instance == given("instance"), returns.c.order_entity_id.is_(None)),
+        ),
         returns.c.current_event_id.is_not(None),
     )
     .order_by(returns.c.id)

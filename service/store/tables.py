@@ -86,6 +86,7 @@ returns = _table(
     UniqueConstraint("namespace", "instance", "return_key", "order_key"),
     # What people ask for first, and by far the fewest.
     Index(None, "needs_person", "id"),
+    Index(None, "instance", "order_entity_id"),
 )
 
 deliveries = _table(
@@ -134,6 +135,7 @@ events = _table(
     Column("content", Json, nullable=False),
     UniqueConstraint("source", "event_id"),
     Index(None, "return_id", "occurred_at", "id"),
+    Index(None, "delivery_id"),
 )
 
 refunds = _table(

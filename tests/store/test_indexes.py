@@ -7,7 +7,11 @@ import pytest
 from sqlalchemy import create_engine
 
 from service.store import migrate
+from service.store.inbox import _RETURNS_OF
 from service.store.refunds import _OTHER_WITH_MEMO
+from service.store.returns import _ANSWERED_MEMOS, _MAY_BE_OF
+
+_BOTH = "(instance=? AND order_entity_id=?)"
 
 
 @pytest.mark.parametrize(
@@ -15,8 +19,23 @@ from service.store.refunds import _OTHER_WITH_MEMO
     [
         pytest.param(
             _OTHER_WITH_MEMO,
-            "SEARCH refunds USING INDEX ix_refunds_instance_order_entity_id (instance=? AND order_entity_id=?)",
+            f"SEARCH refunds USING INDEX ix_refunds_instance_order_entity_id {_BOTH}",
             id="another refund with a memo",
+        ),
+        pytest.param(
+            _ANSWERED_MEMOS,
+            f"SEARCH returns USING COVERING INDEX ix_returns_instance_order_entity_id {_BOTH}",
+            id="memos of an order that were answered for",
+        ),
+        pytest.param(
+            _MAY_BE_OF,
+            f"SEARCH returns USING INDEX ix_returns_instance_order_entity_id {_BOTH}",
+            id="returns that may be of an order",
+        ),
+        pytest.param(
+            _RETURNS_OF,
+            "SEARCH events USING INDEX ix_events_delivery_id (delivery_id=?)",
+            id="returns that a delivery speaks of",
         ),
     ],
 )

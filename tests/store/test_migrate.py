@@ -64,7 +64,7 @@ def test_what_is_made_longer_is_not_written_anew(database_url):
     _upgrade(read_url(database_url), "0006")
     before = _files(database_url)
 
-    migrate(database_url)
+    _upgrade(read_url(database_url), "0007")
 
     assert _files(database_url) == before
 
