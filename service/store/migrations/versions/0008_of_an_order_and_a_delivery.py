@@ -10,5 +10,7 @@ oldest_program = "0005"
 
 
 def upgrade() -> None:
-    op.create_index(op.f("ix_returns_instance_order_entity_id"), "returns", ["instance", "order_entity_id"])
-    op.create_index(op.f("ix_events_delivery_id"), "events", ["delivery_id"])
+    op.create_index(
+        op.f("ix_returns_instance_order_entity_id"), "returns", ["instance", "order_entity_id"], if_not_exists=True
+    )
+    op.create_index(op.f("ix_events_delivery_id"), "events", ["delivery_id"], if_not_exists=True)
