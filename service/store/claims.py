@@ -121,7 +121,9 @@ def wake_delivery(tx: Transaction, delivery_id: int, *, now: datetime, actor: st
     )
 
 
-def wake_if_kept(tx: Transaction, delivery_id: int, *, now: datetime, actor: str) -> None:
+def wake_if_kept(tx: Transaction, delivery_id: int, *, now: datetime, actor: str) -> bool:
     """As `wake_delivery`, but for one whose body was purged: there is nothing to read, and what was said holds."""
-    if lock_delivery(tx, delivery_id)["purged_at"] is None:
+    is_kept = lock_delivery(tx, delivery_id)["purged_at"] is None
+    if is_kept:
         wake_delivery(tx, delivery_id, now=now, actor=actor)
+    return is_kept

@@ -27,6 +27,7 @@ from service.store.claims import (
     lock_delivery,
     to_wake_of_return,
     wake_delivery,
+    wake_if_kept,
 )
 from service.store.engine import Database
 from service.store.ids import format_id
@@ -296,10 +297,12 @@ class Inbox:
             raise ValueError("wake a delivery or a return, one of them")
         with self._database.write() as tx:
             ids = (delivery_id,) if delivery_id is not None else _to_wake(tx, return_id or 0)
-            for each in ids:
-                wake_delivery(tx, each, now=now, actor=actor)
+            woken = sum(wake_if_kept(tx, each, now=now, actor=actor) for each in ids)
+            if not woken:
+                # None of them can be read again; this says why, and what to do.
+                wake_delivery(tx, ids[0], now=now, actor=actor)
         self._database.announce()
-        return len(ids)
+        return woken
 
     def dismiss(self, delivery_ids: Sequence[int], *, now: datetime, actor: str, reason: str) -> int:
         """A person says that nothing is to be done about these, all or none: how many they are.

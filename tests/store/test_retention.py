@@ -1,6 +1,7 @@
 """What is forgotten goes for good, what proves a refund stays, and nothing is taken from those who still work."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -109,6 +110,19 @@ def test_a_purged_delivery_is_not_replayed_and_the_sender_is_named_as_the_way_ou
 
     with pytest.raises(Conflict, match="was purged on 2027-03-03: have its sender send it again"):
         store.inbox.wake(delivery_id=delivery_id, now=LATER, actor="ada")
+
+
+def test_a_return_is_woken_by_what_is_left_of_it(store, given):
+    claim = given.claim()
+    case = given.case(claim)
+    store.inbox.finish(claim, DeliveryState.DONE, NOW)
+    store.retention.purge(LATER, LATER, "ada")
+    late = given.claim(received_at=LATER, now=LATER)
+    given.case(late, event("evt_0", occurred_at=NOW - timedelta(days=1)))
+    store.inbox.finish(late, DeliveryState.NEEDS_PERSON, LATER, reason_code="order-busy", reason="busy")
+
+    assert store.inbox.wake(return_id=case.id, now=LATER, actor="ada") == 1
+    assert store.inbox.delivery(late.delivery.id).state is DeliveryState.RECEIVED
 
 
 def test_purging_goes_in_steps_and_can_be_ended_between_them(store, given):
