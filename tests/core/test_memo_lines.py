@@ -30,6 +30,16 @@ def test_a_kit_comes_along_with_any_of_its_parts_and_not_without(named, on_memo)
     assert ids(a_reading(KITS), named) == on_memo
 
 
+@pytest.mark.parametrize(
+    ("given_back", "on_memo"), [({}, [KIT, STRAP, BRICK]), ({STRAP: 2}, [KIT, BRICK]), ({STRAP: 2, BRICK: 4}, [])]
+)
+def test_where_nothing_is_named_a_kit_comes_along_while_its_invoice_has_any_part_left(given_back, on_memo):
+    memos = [a_memo(900, given_back, invoice_id=7)] if given_back else []
+    reading = a_reading(KITS, an_invoice(7, {KIT: 2, STRAP: 2, BRICK: 4}, KITS), memos=memos)
+
+    assert ids(reading, invoice_id=7) == on_memo
+
+
 @pytest.mark.parametrize(("given_back", "on_memo"), [({}, [BAG, TEE]), ({BAG: 1}, [BAG, TEE]), ({BAG: 2}, [TEE])])
 def test_a_line_of_which_its_invoice_has_nothing_left_stays_out(given_back, on_memo):
     order = an_order(line(BAG, "BAG", "34", 2), line(TEE, "TEE", "22"))

@@ -154,6 +154,8 @@ def test_fees_are_deducted_from_what_is_computed():
         ("30", "0", CAP, "38.50; 8.50 USD deducted"),
         ("30", "1", CAP, "37.50; 8.50 USD deducted, fees of 1.00 among them"),
         ("40", "0", EXACT, "38.50; 1.50 USD added"),
+        ("39", "0", EXACT, "38.50; 0.50 USD added"),
+        ("39", "1", EXACT, "37.50; 0.50 USD added"),
         ("40", "1", EXACT, "37.50; 1.50 USD added"),  # nothing was deducted, whatever the fees
         ("38.50", "1", EXACT, "Magento's computation to 37.50"),
     ],
@@ -206,13 +208,14 @@ def test_a_figure_that_leaves_nothing_to_give_is_a_question(wanted, asked):
     assert codes(settled(figure(wanted)))[0] == asked
 
 
-def test_what_a_cap_deducted_before_and_is_owed_again_is_given_by_hand():
-    before = Sums(goods=D(10), paid=D(7))
+@pytest.mark.parametrize(("paid", "owed"), [("7", "3.00"), ("9.50", "0.50")])
+def test_what_a_cap_deducted_before_and_is_owed_again_is_given_by_hand(paid, owed):
+    before = Sums(goods=D(10), paid=D(paid))
 
     (question,) = settled(figure("100"), before=before).questions
 
     assert (question.code, question.subject) == ("portal-raised", "amounts")
-    assert "3.00 USD that were deducted before are owed again" in question.text
+    assert f"{owed} USD that were deducted before are owed again" in question.text
 
 
 def test_exact_gives_by_itself_what_was_deducted_before():

@@ -16,6 +16,9 @@ EQUIVALENT: dict[str, str] = {
     "service/core/calls.py:_request: any → all": "of a call's items all are restocked or none is",
     "service/core/calls.py:_predictions: 0 → 1": "the id of a memo that does not exist, which nothing reads",
     "service/core/calls.py:_with_shipping: len(calls) - 1 → len(calls) + 1": _LAST_CALL,
+    "service/core/planning.py:_paid_by_sender: any → all": "a refund's marker is one",
+    "service/core/portal_amounts.py:settle: adjustment < 0 → adjustment <= 0": _NONE,
+    "service/core/stock_policy.py:note_stock: False → True": "where others own the stock, no rule asks",
     "service/core/stock_policy.py:unshipped_units: parent.qty_shipped > 0 → parent.qty_shipped >= 0": (
         "of no kits shipped no parts are"
     ),
