@@ -294,12 +294,13 @@ def test_an_amount_over_the_limit_waits_for_a_yes_to_exactly_this_plan(tmp_path)
 def test_an_order_on_hold_is_refunded_after_its_release(world):
     received = world.say(HELD, ("24-WG085", 1))
     world.work()
-    waiting = world.state(received)
+    waiting, reason = world.state(received), world.delivery(received).reason
 
     world.sandbox.shop.unhold(world.orders[HELD])
     world.work_until_idle()
 
     assert waiting == (DeliveryState.WAITING, "magento-not-ready")
+    assert reason == "the order is on hold; Magento refuses refunds until it is released"
     assert world.state(received) == (DeliveryState.DONE, "refunded")
 
 
