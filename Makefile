@@ -42,7 +42,7 @@ conformance: $(READY) ## replay the recordings of a real Magento against the san
 	$(BIN)/python -m tests.conformance $(REFUNDRY_RECORDINGS)
 
 .PHONY: model torture two-hosts
-model: $(READY) ## visit every state of the refund protocol, and show how it fails without each of its guards
+model: $(READY) ## visit every state of the refund protocol, and show how it fails without each of its guards; ten minutes
 	$(BIN)/python -m tests.model
 
 torture: $(READY) ## kill -9 of the real processes, 1,000 times, at random moments (KILLS=50 SEED=7)
@@ -65,7 +65,7 @@ oracle: $(READY) ## play 100,000 orders against a second computation in exact fr
 teeth: $(READY) ## seed every known defect in a copy and see the tests catch it; prints its table in docs/reliability.md
 	$(BIN)/python -m tests.teeth --write docs/reliability.md
 
-mutation: $(READY) ## try every small fault in what decides about money; goes on where it was stopped; prints docs/mutation.md (MODULES=FILE …)
+mutation: $(READY) ## try every small fault in what decides about money; an hour or two, goes on where it was stopped; prints docs/mutation.md (MODULES=FILE …)
 	$(BIN)/python -m tests.mutation $(MODULES) --keep .mutation.jsonl $(if $(MODULES),,--write docs/mutation.md)
 
 .PHONY: fuzz webhooks-differential
@@ -75,7 +75,7 @@ fuzz: $(READY) ## feed every scheme and every kind of body what coverage suggest
 webhooks-differential: $(READY) ## compare our Standard Webhooks verifier with the library's; prints docs/auth-trials.md (CASES=N)
 	$(BIN)/python -m tests.differential --cases $(or $(CASES),1000000) --write docs/auth-trials.md
 
-simulate: $(READY) ## schedules of chance for 600 s, every fault, all pairs of faults (SECONDS=N ends the schedules and the pairs, SEED=0)
+simulate: $(READY) ## schedules of chance for 600 s, every fault, all pairs of faults: two hours of two cores (SECONDS=N ends the schedules and the pairs, SEED=0)
 	$(BIN)/python -m tests.simulation run --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
 	$(BIN)/python -m tests.simulation matrix
 	$(BIN)/python -m tests.simulation pairs $(if $(SECONDS),--seconds $(SECONDS)) --seed $(or $(SEED),0)
