@@ -95,7 +95,7 @@ def test_what_magento_refuses_is_shown_with_its_words_and_frees_the_order(world,
 
     (row,) = world.refunds()
     (attempt,) = world.runtime.store.refunds.attempts(row.id)
-    assert world.state(received)[0] is PERSON
+    assert world.state(received) == (PERSON, "refused")
     assert (row.state, attempt.outcome, attempt.status) == (RefundState.REFUSED, "refused", 400)
     assert "no shipping amount" in world.delivery(received).reason
     assert "refundry retry ret_1" in world.delivery(received).reason
@@ -348,3 +348,20 @@ def test_what_was_paid_without_a_memo_counts_as_given_when_more_is_approved(worl
     assert world.state(more)[0] is DONE
     # The order shows no refund; that one was sent is reason enough to read its memos.
     assert ("GET", "/rest/default/V1/creditmemos") in world.calls()
+
+
+def test_what_magento_did_not_take_goes_again_under_its_own_word(world):
+    world.fault("POST */order/*/refund 429 times=1 retry-after=7")
+    received = tee(world)
+
+    world.work()
+
+    assert world.state(received) == (WAITING, "not-sent")
+
+
+def test_a_200_with_its_memo_proves_what_became_of_the_stock(world):
+    tee(world)
+
+    world.work()
+
+    assert [row.stock_proven for row in world.refunds()] == [True]
