@@ -365,3 +365,19 @@ def test_a_200_with_its_memo_proves_what_became_of_the_stock(world):
     world.work()
 
     assert [row.stock_proven for row in world.refunds()] == [True]
+
+
+def test_that_a_mail_is_asked_for_is_kept_before_it_is(world):
+    handle, seen = world.sandbox.handle, []
+
+    def noting(request):
+        if request.path.endswith("/emails"):
+            seen.extend(row.email_state for row in world.refunds())
+        return handle(request)
+
+    world.sandbox.handle = noting
+    bag(world)
+    world.work()
+
+    assert seen == ["asked"]
+    assert [row.email_state for row in world.refunds()] == ["sent"]
