@@ -130,8 +130,8 @@ def _check_ours_were_read(ours: tuple[RefundRow, ...], reading: Reading) -> None
     """MemoMissing where a memo that we know of is not in the reading: planned on it, its units would go out again."""
     read = {memo.entity_id for memo in reading.memos}
     for row in ours:
-        of_return = format_id("return", row.return_id)
         if row.state is RefundState.DONE and row.memo_id is not None and row.memo_id not in read:
+            of_return = format_id("return", row.return_id)
             raise MemoMissing(
                 f"credit memo {row.memo_id} of {format_id('refund', row.id)} is not among the memos of order "
                 f"#{reading.order.increment_id}. Is Magento answered from a replica or a cache that is behind? Mend "
